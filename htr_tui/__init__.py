@@ -1,0 +1,3 @@
+"""htr-tui: one terminal for long training studies."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,211 @@
+"""Atomic writes, growing files, and JSON that every reader accepts.
+
+One writer per file: whole files are replaced by write, flush, fsync, rename; growing files get complete lines.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_READ = 1 << 20
+"""Bytes one `TailReader.read` takes at most, so that a caller's tick stays short."""
+
+MAX_LINE = 1 << 20
+"""A longer line of JSON is garbage; it is skipped and counted."""
+
+
+def to_plain(value: Any) -> Any:
+    """`value` with NaN and infinities as the strings "nan", "inf", "-inf" (bare NaN is not JSON)."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, dict):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(v) for v in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def to_number(value: Any) -> float | None:
+    """A metric's value as a float ("nan", "inf", "-inf" are numbers); None where it is none."""
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, int | float):
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    if isinstance(value, str) and value in ("nan", "inf", "-inf"):
+        return float(value)
+    return None
+
+
+def dump_line(record: dict[str, Any]) -> bytes:
+    """One JSON object as a line."""
+    return json.dumps(to_plain(record), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """The object on a line, or None for garbage of any kind."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def fsync_directory(path: Path) -> None:
+    """Make a rename in `path` survive a power cut, where the file system can."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`: readers see the old or the new content, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Replace `path` by `record` as JSON."""
+    write_atomic(path, (json.dumps(to_plain(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`; None if it is missing, unreadable or not an object."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return parse_line(data)
+
+
+class LineAppender:
+    """The single writer of a growing file of JSON lines.
+
+    A torn last line (crash, full disk) is ended before the next one, so that it costs itself only.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self._durable = durable
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._torn = self._ends_torn()
+
+    def _ends_torn(self) -> bool:
+        size = os.fstat(self._fd).st_size
+        return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+    def append(self, *records: dict[str, Any]) -> None:
+        """Write the records as whole lines; OSError (a full disk) leaves the file readable."""
+        data = b"".join(dump_line(record) for record in records)
+        if self._torn:
+            data = b"\n" + data
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._fd, data[written:])
+        except OSError:
+            self._torn = self._torn or written > 0
+            raise
+        self._torn = False
+        if self._durable:
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file; appending afterwards is an error."""
+        os.close(self._fd)
+
+
+@dataclass(slots=True)
+class TailReader:
+    """Follows a growing file of lines by `stat`, from a remembered offset.
+
+    Survives a file that is missing, truncated (starts again at 0, `restarts` counts) or replaced (by inode).
+    Only whole lines are given out; the partial last line waits for its end.
+    """
+
+    path: Path
+    offset: int = 0
+    """Bytes given out so far, always at the start of a line."""
+    restarts: int = 0
+    _identity: tuple[int, int] | None = None
+
+    def read_lines(self, limit: int = MAX_READ) -> list[bytes]:
+        """The next whole lines, without their newline; at most about `limit` bytes."""
+        try:
+            with open(self.path, "rb") as file:
+                stat = os.fstat(file.fileno())
+                identity = (stat.st_dev, stat.st_ino)
+                if self._identity is not None and (identity != self._identity or stat.st_size < self.offset):
+                    self.offset = 0
+                    self.restarts += 1
+                elif self._identity is None and stat.st_size < self.offset:
+                    self.offset = 0
+                    self.restarts += 1
+                self._identity = identity
+                if stat.st_size == self.offset:
+                    return []
+                file.seek(self.offset)
+                data = file.read(limit)
+                end = data.rfind(b"\n")
+                while end < 0 and len(data) < MAX_LINE and (more := file.read(limit)):
+                    data += more
+                    end = data.rfind(b"\n")
+                if end < 0:
+                    if len(data) >= MAX_LINE:
+                        self.offset += len(data)
+                        return [b""]
+                    return []
+        except OSError:
+            return []
+        self.offset += end + 1
+        return data[:end].split(b"\n")
+
+    def read_records(self, limit: int = MAX_READ) -> tuple[list[dict[str, Any]], int]:
+        """The next records and the number of lines that were none."""
+        records, skipped = [], 0
+        for line in self.read_lines(limit):
+            if not line.strip():
+                continue
+            record = parse_line(line)
+            if record is None:
+                skipped += 1
+            else:
+                records.append(record)
+        return records, skipped
+
+
+def iterate_records(path: Path) -> Iterator[dict[str, Any]]:
+    """All whole records of a file of JSON lines."""
+    reader = TailReader(path)
+    while True:
+        before = reader.offset
+        records, _ = reader.read_records(8 * MAX_READ)
+        yield from records
+        if reader.offset == before:
+            return

@@ -1,0 +1,303 @@
+"""The state of a study as a fold over its journal: reading on costs the new lines only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from htr_tui.files import TailReader, to_number
+from htr_tui.journal.records import (
+    ALLOWED_CHANGES,
+    TRIAL_STATES,
+    AttemptRecord,
+    AttemptRequest,
+    StudyFacts,
+    TrialRecord,
+    TrialState,
+)
+
+Record = dict[str, Any]
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the user should know about the study."""
+
+    t: float
+    level: str
+    message: str
+    trial: int | None = None
+
+
+@dataclass(slots=True)
+class StudyFold:
+    """Folds journal records into the state of a study.
+
+    `version` grows with every record that changed something; `changed_since` tells which trials are newer.
+    Unknown events, garbage, and changes of state that are not allowed are counted in `skipped`, never fatal.
+    """
+
+    facts: StudyFacts = field(default_factory=StudyFacts)
+    trials: dict[int, TrialRecord] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    supervisor: Record | None = None
+    """The last `supervisor_started`; None after a `supervisor_ended`."""
+    ended_reason: str | None = None
+    """Why the last supervisor ended: "finished", "stopped", "failed"; None while one should be running."""
+    stop_requested: str | None = None
+    """"stop" or "now" while a stop is wanted."""
+    counts: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TRIAL_STATES, 0))
+    skipped: int = 0
+    version: int = 0
+    last_t: float = 0.0
+    _touched: dict[int, int] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Take one journal record in."""
+        handler = _HANDLERS.get(str(record.get("event")))
+        if handler is None:
+            self.skipped += 1
+            return
+        t = to_number(record.get("t"))
+        if t is not None and math.isfinite(t):
+            self.last_t = t
+        try:
+            handler(self, record)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self.skipped += 1
+            return
+        self.version += 1
+        if isinstance(trial := record.get("trial"), int):
+            self._touched[trial] = self.version
+
+    def apply_all(self, records: Iterable[Record]) -> None:
+        """Take several records in."""
+        for record in records:
+            self.apply(record)
+
+    def changed_since(self, version: int) -> list[TrialRecord]:
+        """Trials touched after `version`, by number."""
+        return [self.trials[n] for n in sorted(n for n, v in self._touched.items() if v > version) if n in self.trials]
+
+    def best(self) -> TrialRecord | None:
+        """The complete trial with the best finite value (single objective only)."""
+        sign = -1.0 if self.facts.directions[:1] == ("minimize",) else 1.0
+        if len(self.facts.directions) != 1:
+            return None
+        done = [t for t in self.trials.values() if t.state == "complete" and t.value is not None]
+        return max((t for t in done if math.isfinite(t.value or math.nan)), key=lambda t: sign * (t.value or 0.0), default=None)
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def put(self, trial: TrialRecord) -> None:
+        """Replace a trial's record, keeping the counts; refuses a change of state that is not allowed."""
+        old = self.trials.get(trial.number)
+        if old is not None and old.state != trial.state:
+            if trial.state not in ALLOWED_CHANGES[old.state]:
+                raise ValueError(f"trial {trial.number}: {old.state} -> {trial.state}")
+            self.counts[old.state] -= 1
+        if old is None or old.state != trial.state:
+            self.counts[trial.state] += 1
+        self.trials[trial.number] = trial
+
+    def change_attempt(self, record: Record, **changes: Any) -> TrialRecord:
+        """The trial of `record` with its attempt changed."""
+        trial = self.trials[record["trial"]]
+        number = record["attempt"]
+        attempts = tuple(replace(a, **changes) if a.number == number else a for a in trial.attempts)
+        if all(a.number != number for a in attempts):
+            raise KeyError(number)
+        return replace(trial, attempts=attempts)
+
+
+def _study_created(fold: StudyFold, r: Record) -> None:
+    budget = r.get("budget") or {}
+    fold.facts = StudyFacts(
+        study=str(r["study"]),
+        created=float(r["t"]),
+        source=str(r.get("source", "")),
+        source_sha256=str(r.get("source_sha256", "")),
+        trials=budget.get("trials"),
+        hours=budget.get("hours"),
+        objectives=tuple(r.get("objectives") or ()),
+        directions=tuple(r.get("directions") or ("maximize",)),
+        parameters=tuple(r.get("parameters") or ()),
+        tracking_uri=r.get("tracking_uri"),
+        experiment=r.get("experiment"),
+        storage=r.get("storage"),
+    )
+
+
+def _supervisor_started(fold: StudyFold, r: Record) -> None:
+    fold.supervisor = r
+    fold.ended_reason = None
+    fold.stop_requested = None
+
+
+def _supervisor_ended(fold: StudyFold, r: Record) -> None:
+    fold.supervisor = None
+    fold.ended_reason = str(r["reason"])
+
+
+def _budget_changed(fold: StudyFold, r: Record) -> None:
+    fold.facts = replace(fold.facts, trials=int(r["trials"]))
+
+
+def _stop_requested(fold: StudyFold, r: Record) -> None:
+    fold.stop_requested = "now" if r.get("now") else "stop"
+
+
+def _stop_cleared(fold: StudyFold, r: Record) -> None:
+    fold.stop_requested = None
+
+
+def _trial_created(fold: StudyFold, r: Record) -> None:
+    number = int(r["trial"])
+    if number in fold.trials:
+        raise ValueError(f"trial {number} created twice")
+    fold.put(
+        TrialRecord(
+            number=number,
+            state="queued",
+            params=dict(r.get("params") or {}),
+            label=r.get("label"),
+            created=float(r["t"]),
+            request=AttemptRequest(set=dict(r.get("set") or {})),
+        )
+    )
+
+
+def _trial_queued(fold: StudyFold, r: Record) -> None:
+    trial = fold.trials[r["trial"]]
+    request = AttemptRequest(
+        reason=r.get("reason", "retry"),
+        fix=r.get("fix"),
+        set=dict(r.get("set") or {}),
+        env={str(k): str(v) for k, v in (r.get("env") or {}).items()},
+        fresh=bool(r.get("fresh", False)),
+    )
+    fold.put(replace(trial, state="queued", request=request, ended=None, category=None, value=None, values=()))
+
+
+def _attempt_started(fold: StudyFold, r: Record) -> None:
+    trial = fold.trials[r["trial"]]
+    number = int(r["attempt"])
+    if trial.attempts and number <= trial.attempts[-1].number:
+        raise ValueError(f"attempt {number} started twice")
+    attempt = AttemptRecord(
+        number=number,
+        state="running",
+        reason=r.get("reason", "first"),
+        fix=r.get("fix"),
+        set=dict(r.get("set") or {}),
+        env={str(k): str(v) for k, v in (r.get("env") or {}).items()},
+        resume_from=r.get("resume_from"),
+        devices=tuple(r.get("devices") or ()),
+        slot=int(r.get("slot", 0)),
+        started=float(r["t"]),
+    )
+    fold.put(replace(trial, state="running", attempts=(*trial.attempts, attempt), request=None))
+
+
+def _attempt_reported(fold: StudyFold, r: Record) -> None:
+    epoch = int(r["epoch"])
+    epochs = r.get("epochs")
+    trial = fold.change_attempt(r, epoch=epoch, epochs=epochs)
+    value = to_number(r.get("value"))
+    reported = trial.reported if value is None else {**trial.reported, epoch: value}
+    fold.put(replace(trial, epoch=epoch, epochs=epochs or trial.epochs, reported=reported))
+
+
+def _attempt_stopping(fold: StudyFold, r: Record) -> None:
+    fold.put(fold.change_attempt(r, stopping=str(r["why"])))
+
+
+def _attempt_ended(fold: StudyFold, r: Record) -> None:
+    values = {k: v for k, raw in (r.get("values") or {}).items() if (v := to_number(raw)) is not None}
+    changes = {
+        name: r[name]
+        for name in ("exit_code", "signal", "category", "title", "suggested_fix", "peak_rss_bytes", "peak_gpu_bytes")
+        if name in r
+    }
+    if r.get("epoch") is not None:
+        changes["epoch"] = int(r["epoch"])
+    if r.get("epochs") is not None:
+        changes["epochs"] = int(r["epochs"])
+    trial = fold.change_attempt(r, state=r["state"], ended=float(r.get("ended") or r["t"]), values=values, **changes)
+    fold.put(replace(trial, epoch=changes.get("epoch", trial.epoch), epochs=changes.get("epochs", trial.epochs)))
+
+
+def _trial_ended(fold: StudyFold, r: Record) -> None:
+    trial = fold.trials[r["trial"]]
+    values = tuple(v for raw in (r.get("values") or ()) if (v := to_number(raw)) is not None)
+    fold.put(
+        replace(
+            trial,
+            state=r["state"],
+            value=values[0] if values else None,
+            values=values,
+            category=r.get("category"),
+            ended=float(r["t"]),
+            request=None,
+        )
+    )
+
+
+def _note(fold: StudyFold, r: Record) -> None:
+    fold.notes.append(Note(float(r["t"]), str(r.get("level", "info")), str(r["message"]), r.get("trial")))
+    del fold.notes[:-200]
+
+
+_HANDLERS: dict[str, Callable[[StudyFold, Record], None]] = {
+    "study_created": _study_created,
+    "supervisor_started": _supervisor_started,
+    "supervisor_ended": _supervisor_ended,
+    "budget_changed": _budget_changed,
+    "stop_requested": _stop_requested,
+    "stop_cleared": _stop_cleared,
+    "trial_created": _trial_created,
+    "trial_queued": _trial_queued,
+    "attempt_started": _attempt_started,
+    "attempt_reported": _attempt_reported,
+    "attempt_stopping": _attempt_stopping,
+    "attempt_ended": _attempt_ended,
+    "trial_ended": _trial_ended,
+    "note": _note,
+}
+
+
+class JournalReader:
+    """A fold that follows its file. `refresh` reads on; a truncated or replaced journal is folded anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.fold = StudyFold()
+        self._tail = TailReader(path)
+        self._base = 0
+        """Keeps `version` growing over a fold that was started again."""
+
+    @property
+    def version(self) -> int:
+        """Grows whenever the state may have changed."""
+        return self._base + self.fold.version
+
+    def refresh(self, limit: int | None = None) -> bool:
+        """Read what is new (at most about `limit` bytes); True if anything changed."""
+        before = self.version
+        remaining = limit if limit is not None else 1 << 62
+        while remaining > 0:
+            restarts, offset = self._tail.restarts, self._tail.offset
+            records, skipped = self._tail.read_records()
+            if self._tail.restarts != restarts:
+                self._base += self.fold.version + 1
+                self.fold = StudyFold()
+                offset = 0
+            self.fold.skipped += skipped
+            self.fold.apply_all(records)
+            if self._tail.offset == offset:
+                break
+            remaining -= self._tail.offset - offset
+        return self.version != before

@@ -1,0 +1,1 @@
+"""Processes: identity, the runner, the end of whole trees."""
