@@ -1,10 +1,10 @@
 """Errors that people can act on.
 
-    HtrError                 exit 1: the work failed
-    ├── UsageError           exit 2: bad command line, bad name
-    │   └── ConfigError      exit 2: a study file with mistakes, all of them at once
-    ├── BusyError            exit 1: somebody else holds what we need (names host and pid)
-    └── StorageError         exit 1: a folder or database cannot be read or written
+HtrError                 exit 1: the work failed
+├── UsageError           exit 2: bad command line, bad name
+│   └── ConfigError      exit 2: a study file with mistakes, all of them at once
+├── BusyError            exit 1: somebody else holds what we need (names host and pid)
+└── StorageError         exit 1: a folder or database cannot be read or written
 """
 
 from __future__ import annotations

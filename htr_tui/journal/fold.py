@@ -89,7 +89,9 @@ class StudyFold:
         if len(self.facts.directions) != 1:
             return None
         done = [t for t in self.trials.values() if t.state == "complete" and t.value is not None]
-        return max((t for t in done if math.isfinite(t.value or math.nan)), key=lambda t: sign * (t.value or 0.0), default=None)
+        return max(
+            (t for t in done if math.isfinite(t.value or math.nan)), key=lambda t: sign * (t.value or 0.0), default=None
+        )
 
     # -- changes ---------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,11 @@ class ProcessIdentity:
     def from_json(cls, record: dict[str, Any] | None) -> ProcessIdentity | None:
         """The identity written by `as_json`; None where it is incomplete."""
         try:
-            return cls(int(record["pid"]), int(record["ticks"]), str(record["boot"]), str(record["host"])) if record else None
+            return (
+                cls(int(record["pid"]), int(record["ticks"]), str(record["boot"]), str(record["host"]))
+                if record
+                else None
+            )
         except (KeyError, TypeError, ValueError):
             return None
 
