@@ -161,10 +161,8 @@ class TailReader:
             with open(self.path, "rb") as file:
                 stat = os.fstat(file.fileno())
                 identity = (stat.st_dev, stat.st_ino)
-                if self._identity is not None and (identity != self._identity or stat.st_size < self.offset):
-                    self.offset = 0
-                    self.restarts += 1
-                elif self._identity is None and stat.st_size < self.offset:
+                was_replaced = self._identity not in (None, identity)
+                if was_replaced or stat.st_size < self.offset:
                     self.offset = 0
                     self.restarts += 1
                 self._identity = identity

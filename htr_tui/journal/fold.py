@@ -220,7 +220,7 @@ def _attempt_stopping(fold: StudyFold, r: Record) -> None:
 
 def _attempt_ended(fold: StudyFold, r: Record) -> None:
     values = {k: v for k, raw in (r.get("values") or {}).items() if (v := to_number(raw)) is not None}
-    changes = {
+    changes: dict[str, Any] = {
         name: r[name]
         for name in ("exit_code", "signal", "category", "title", "suggested_fix", "peak_rss_bytes", "peak_gpu_bytes")
         if name in r
