@@ -1,0 +1,1 @@
+"""Fakes we own: a trainer, study folders of any size, waiting without sleeping."""
