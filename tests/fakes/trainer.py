@@ -73,11 +73,15 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def metrics_of(params: dict[str, Any], epoch: int) -> dict[str, float]:
-    """Metrics as a function of parameters and epoch alone: they improve with epochs, and differ between trials."""
+def quality_of(params: dict[str, Any]) -> float:
+    """How good a trial is, 0 to 1, by its searched parameters alone."""
     searched = {k: v for k, v in params.items() if k not in ("train.batch", "train.accumulation", "train.epochs")}
     digest = sha256(json.dumps(searched, sort_keys=True).encode()).digest()
-    quality = int.from_bytes(digest[:4], "big") / 2**32
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def metrics_at(quality: float, epoch: int) -> dict[str, float]:
+    """Metrics of an epoch: they improve with epochs, and more in better trials."""
     progress = 1.0 - math.exp(-epoch / 5.0)
     return {
         "val/psnr": round(14.0 + (6.0 + 4.0 * quality) * progress, 6),
@@ -85,6 +89,11 @@ def metrics_of(params: dict[str, Any], epoch: int) -> dict[str, float]:
         "val/cer": round(0.9 - (0.4 + 0.3 * quality) * progress, 6),
         "loss/total": round(100.0 * math.exp(-epoch / (4.0 + 4.0 * quality)), 6),
     }
+
+
+def metrics_of(params: dict[str, Any], epoch: int) -> dict[str, float]:
+    """What a trial with these parameters reports at an epoch."""
+    return metrics_at(quality_of(params), epoch)
 
 
 def png(width: int = 144, height: int = 32) -> bytes:
