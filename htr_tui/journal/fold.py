@@ -54,6 +54,10 @@ class StudyFold:
     skipped: int = 0
     version: int = 0
     last_t: float = 0.0
+    previous_t: float = 0.0
+    supervised_s: float = 0.0
+    """Seconds during which earlier supervisors were there; the running one is not in it."""
+    _session_t: float | None = None
     _touched: dict[int, int] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
@@ -64,7 +68,7 @@ class StudyFold:
             return
         t = to_number(record.get("t"))
         if t is not None and math.isfinite(t):
-            self.last_t = t
+            self.previous_t, self.last_t = self.last_t, t
         try:
             handler(self, record)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -135,12 +139,21 @@ def _study_created(fold: StudyFold, r: Record) -> None:
 
 
 def _supervisor_started(fold: StudyFold, r: Record) -> None:
+    _end_session(fold, fold.previous_t)
+    fold._session_t = float(r["t"])
     fold.supervisor = r
     fold.ended_reason = None
     fold.stop_requested = None
 
 
+def _end_session(fold: StudyFold, t: float) -> None:
+    if fold._session_t is not None:
+        fold.supervised_s += max(0.0, t - fold._session_t)
+    fold._session_t = None
+
+
 def _supervisor_ended(fold: StudyFold, r: Record) -> None:
+    _end_session(fold, float(r["t"]))
     fold.supervisor = None
     fold.ended_reason = str(r["reason"])
 
@@ -244,7 +257,7 @@ def _trial_ended(fold: StudyFold, r: Record) -> None:
             values=values,
             category=r.get("category"),
             ended=float(r["t"]),
-            request=None,
+            request=trial.request if r["state"] == "stopped" else None,
         )
     )
 

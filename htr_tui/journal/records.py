@@ -83,7 +83,7 @@ class TrialRecord:
     created: float | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     request: AttemptRequest | None = None
-    """What a queued trial waits for."""
+    """What a queued trial waits for; kept by one that was stopped while it waited."""
     value: float | None = None
     values: tuple[float, ...] = ()
     """One value per objective, once complete."""

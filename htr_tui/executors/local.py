@@ -1,0 +1,131 @@
+"""The local executor: attempts as processes of this machine, each under a runner of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from htr_tui.files import read_json, write_json
+from htr_tui.journal.paths import AttemptPaths
+from htr_tui.processes.identity import ProcessIdentity
+from htr_tui.processes.sweep import TOKEN, kill_token, processes_with_token
+
+RUNNER = Path(__file__).resolve().parent.parent / "processes" / "runner.py"
+
+Phase = Literal["starting", "running", "ended", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPhase:
+    """What the executor sees of an attempt."""
+
+    phase: Phase
+    exit: dict[str, Any] | None = None
+    """exit.json, once ended."""
+    never_started: bool = False
+    """With `lost`: no runner ever claimed the attempt."""
+
+
+class LocalExecutor:
+    """Starts, watches and stops attempts by their folders; holds nothing that cannot be read again from them."""
+
+    def __init__(self) -> None:
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+        self._handles: dict[Path, int] = {}
+
+    def start(self, attempt: AttemptPaths) -> None:
+        """Start the runner of an attempt whose command.json is written."""
+        with open(attempt.root / "runner.log", "ab") as log:
+            self._children[attempt.root] = subprocess.Popen(
+                [sys.executable, "-I", str(RUNNER), str(attempt.root)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+            )
+
+    def poll(self, attempt: AttemptPaths) -> AttemptPhase:
+        """Where the attempt is now. `lost`: its runner is gone without a word; what it left behind is ended."""
+        child = self._children.get(attempt.root)
+        child_ended = child is None or child.poll() is not None
+        identity = ProcessIdentity.from_json(read_json(attempt.runner))
+        if identity is not None and identity.is_alive():
+            return AttemptPhase("running")
+        if (exit_record := read_json(attempt.exit)) is not None:
+            self._forget(attempt)
+            return AttemptPhase("ended", exit_record)
+        if not child_ended:
+            return AttemptPhase("starting")
+        if identity is None and self._give_up(attempt):
+            return AttemptPhase("starting")
+        self._end_rest(attempt)
+        self._forget(attempt)
+        return AttemptPhase("lost", never_started=identity is None)
+
+    def stop(self, attempt: AttemptPaths, *, now: bool) -> None:
+        """Ask the runner to stop the trainer, with its grace time or at once."""
+        identity = ProcessIdentity.from_json(read_json(attempt.runner))
+        if identity is not None:
+            identity.send(signal.SIGUSR1 if now else signal.SIGTERM)
+
+    def wait_handles(self, attempts: list[AttemptPaths]) -> list[int]:
+        """File descriptors that become readable when a runner ends (pidfds), for `select`."""
+        wanted = {attempt.root for attempt in attempts}
+        for root in [root for root in self._handles if root not in wanted]:
+            os.close(self._handles.pop(root))
+        for attempt in attempts:
+            if attempt.root in self._handles:
+                continue
+            child = self._children.get(attempt.root)
+            identity = ProcessIdentity.from_json(read_json(attempt.runner))
+            pid = (
+                child.pid
+                if child is not None
+                else identity.pid
+                if identity is not None and identity.is_alive()
+                else None
+            )
+            if pid is None:
+                continue
+            try:
+                self._handles[attempt.root] = os.pidfd_open(pid)
+            except OSError:
+                continue
+        return list(self._handles.values())
+
+    def process_ids(self, attempt: AttemptPaths) -> set[int]:
+        """Pids of the attempt's processes, for matching with what a GPU reports."""
+        token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
+        return set(processes_with_token(token)) if token else set()
+
+    def _give_up(self, attempt: AttemptPaths) -> bool:
+        """Claim an attempt that no runner claimed, so that a late one ends by itself; True if one was quicker."""
+        try:
+            attempt.root.mkdir(parents=True, exist_ok=True)
+            temporary = attempt.root / f".given-up.{os.getpid()}.tmp"
+            write_json(temporary, {"given_up": True})
+            os.link(temporary, attempt.runner)
+        except FileExistsError:
+            return ProcessIdentity.from_json(read_json(attempt.runner)) is not None
+        except OSError:
+            return False
+        finally:
+            temporary.unlink(missing_ok=True)
+        return False
+
+    def _end_rest(self, attempt: AttemptPaths) -> None:
+        token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
+        if token:
+            kill_token(str(token))
+
+    def _forget(self, attempt: AttemptPaths) -> None:
+        self._children.pop(attempt.root, None)
+        handle = self._handles.pop(attempt.root, None)
+        if handle is not None:
+            os.close(handle)

@@ -1,0 +1,110 @@
+"""Whether a study's supervisor is there: its lock, its identity and its heartbeat."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from htr_tui.errors import BusyError, StorageError
+from htr_tui.files import read_json, to_number, write_json
+from htr_tui.processes.identity import ProcessIdentity
+
+HEARTBEAT_S = 10.0
+SILENT_S = 60.0
+"""A supervisor of another machine is presumed dead after this long without a heartbeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What `supervisor.json` tells, and whether it is still true."""
+
+    alive: bool
+    pid: int
+    host: str
+    heartbeat: float | None
+    started: float | None
+    is_here: bool
+    """False when it runs (or ran) on another machine, where only the heartbeat can tell."""
+
+
+def read_presence(path: Path, now: float | None = None) -> Presence | None:
+    """The supervisor that `path` (supervisor.json) names; None if there never was one or the file is broken."""
+    record = read_json(path)
+    identity = ProcessIdentity.from_json(record)
+    if identity is None or record is None:
+        return None
+    heartbeat = to_number(record.get("heartbeat"))
+    here = identity.is_here()
+    if record.get("ended"):
+        alive = False
+    elif here:
+        alive = identity.is_alive()
+    elif identity.host == os.uname().nodename:
+        alive = False  # this machine, but another boot
+    else:
+        now = time.time() if now is None else now
+        alive = heartbeat is not None and now - heartbeat < SILENT_S
+    return Presence(alive, identity.pid, identity.host, heartbeat, to_number(record.get("started")), here)
+
+
+class PresenceLock:
+    """Held by the one supervisor of a study: flock for the truth, supervisor.json for people and other machines."""
+
+    def __init__(self, lock: Path, record: Path) -> None:
+        self._lock_path = lock
+        self._record_path = record
+        self._fd: int | None = None
+        self._started = time.time()
+        self._last_beat = 0.0
+
+    def acquire(self) -> None:
+        """Take the lock; BusyError names who holds it."""
+        presence = read_presence(self._record_path)
+        if presence is not None and presence.alive and not presence.is_here:
+            raise _busy(presence)
+        try:
+            fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot open {self._lock_path}", str(error)) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise _busy(read_presence(self._record_path)) from error
+        self._fd = fd
+        self.beat(force=True)
+
+    def beat(self, *, force: bool = False) -> None:
+        """Renew the heartbeat when it is due; a full disk costs the heartbeat only."""
+        now = time.monotonic()
+        if not force and now - self._last_beat < HEARTBEAT_S:
+            return
+        self._last_beat = now
+        self._write(ended=False)
+
+    def release(self) -> None:
+        """Say that the supervisor ended on purpose, and let go of the lock."""
+        if self._fd is not None:
+            self._write(ended=True)
+            os.close(self._fd)
+            self._fd = None
+
+    def _write(self, *, ended: bool) -> None:
+        record = ProcessIdentity.current().as_json()
+        record |= {"started": self._started, "heartbeat": time.time(), "ended": ended}
+        try:
+            write_json(self._record_path, record)
+        except OSError:
+            pass
+
+
+def _busy(presence: Presence | None) -> BusyError:
+    who = f"pid {presence.pid} on {presence.host}" if presence else "another process"
+    return BusyError(
+        f"the study is already supervised by {who}",
+        "",
+        "look with `htr-tui status`, or stop it with `htr-tui stop STUDY`",
+    )

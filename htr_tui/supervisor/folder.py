@@ -1,0 +1,65 @@
+"""A study's folder: made whole or not at all, with the study file as launched and the journal's first line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+from htr_tui.errors import StorageError
+from htr_tui.files import dump_line, fsync_directory, write_atomic
+from htr_tui.journal.fold import SCHEMA
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.study.command import resolve_uri
+from htr_tui.study.spec import StudySpec
+
+
+def sha256_of(data: bytes) -> str:
+    """Hex digest, to tell whether a study file was edited after its launch."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def create_study_folder(runs: Path, spec: StudySpec, source: Path, base: Path) -> StudyPaths:
+    """Make `runs/<study>`; StorageError if the place cannot be written. An existing folder is never touched."""
+    paths = StudyPaths(runs / spec.study)
+    staging = runs / f".{spec.study}.{uuid.uuid4().hex[:8]}.new"
+    text = source.read_bytes()
+    created = {
+        "t": time.time(),
+        "event": "study_created",
+        "schema": SCHEMA,
+        "study": spec.study,
+        "source": str(source.resolve()),
+        "source_sha256": sha256_of(text),
+        "budget": {"trials": spec.budget.trials, "hours": spec.budget.hours},
+        "objectives": [o.expression for o in spec.objectives],
+        "directions": [o.direction for o in spec.objectives],
+        "parameters": list(spec.search.space) or sorted({k for e in spec.search.experiments for k in e.params}),
+        "tracking_uri": resolve_uri(spec.tracking.uri, base) if spec.tracking else None,
+        "experiment": (spec.tracking.experiment or spec.study) if spec.tracking else None,
+        "storage": resolve_uri(spec.storage, base),
+        "base": str(base.resolve()),
+    }
+    try:
+        staging.mkdir(parents=True)
+        (staging / "commands").mkdir()
+        (staging / "trials").mkdir()
+        write_atomic(staging / "study.yaml", text)
+        write_atomic(staging / "journal.jsonl", dump_line(created))
+        os.rename(staging, paths.root)
+        fsync_directory(runs)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        if paths.root.exists():
+            raise StorageError(
+                f"{paths.root} exists and is not a study of ours",
+                str(error),
+                "give the study another name, or move that folder away",
+            ) from error
+        raise StorageError(
+            f"cannot create {paths.root}", str(error), "check the folder's permissions and the free space, or use --dir"
+        ) from error
+    return paths

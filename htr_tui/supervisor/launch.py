@@ -1,0 +1,57 @@
+"""Start a study's supervisor as a process of its own, and wait until it is really there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from htr_tui.errors import BusyError, HtrError
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.processes.presence import Presence, read_presence
+
+START_DEADLINE_S = 60.0
+POLL_S = 0.05
+
+
+def supervisor_presence(paths: StudyPaths) -> Presence | None:
+    """The study's supervisor, alive or not; None if it never had one."""
+    return read_presence(paths.supervisor)
+
+
+def refuse_if_supervised(paths: StudyPaths) -> None:
+    """BusyError naming host and pid if somebody supervises the study."""
+    presence = supervisor_presence(paths)
+    if presence is not None and presence.alive:
+        raise BusyError(
+            f"study {paths.root.name} is already supervised by pid {presence.pid} on {presence.host}",
+            "",
+            "look with `htr-tui status`; stop it with `htr-tui stop` first",
+        )
+
+
+def launch_supervisor(paths: StudyPaths, base: Path) -> Presence:
+    """Start the detached supervisor; HtrError with the end of its log if it dies at once."""
+    with open(paths.supervisor_log, "ab") as log:
+        start = log.tell()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "htr_tui.supervisor", str(paths.root), "--base", str(base)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_DEADLINE_S
+    while time.monotonic() < deadline:
+        presence = supervisor_presence(paths)
+        if presence is not None and presence.pid == child.pid:
+            return presence
+        if child.poll() is not None:
+            break
+        time.sleep(POLL_S)
+    with open(paths.supervisor_log, "rb") as log:
+        log.seek(start)
+        tail = log.read()[-2000:].decode("utf-8", "replace")
+    raise HtrError(f"the supervisor of {paths.root.name} did not start", tail.strip(), f"see {paths.supervisor_log}")

@@ -1,0 +1,130 @@
+"""The sampler's memory kept in step with the journal: what cannot be told now is told later, and nothing waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from htr_tui.errors import StorageError
+from htr_tui.journal.fold import StudyFold
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.journal.records import TrialRecord
+from htr_tui.search.store import Asked, SearchStore
+from htr_tui.study.command import resolve_uri
+from htr_tui.study.spec import StudySpec
+
+RETRY_S = 5.0
+SETTLE_S = 30.0
+"""How long the end of a study waits for a storage that does not answer; the next start repairs it anyway."""
+
+
+class SearchMemory:
+    """Wraps `SearchStore`: every refusal of the storage becomes a note and a later repair."""
+
+    def __init__(self, spec: StudySpec, paths: StudyPaths, note: Callable[[str, str], None]) -> None:
+        self._spec = spec
+        self._paths = paths
+        self._note = note
+        self._store: SearchStore | None = None
+        self._connected = False
+        self._changed: set[int] = set()
+        self._orphans: list[Asked] = []
+        self._next_try = 0.0
+        self._settle_until: float | None = None
+        self._told = ""
+
+    def connect(self, fold: StudyFold) -> None:
+        """Open the storage and bring it to the journal's state; later, if it does not answer."""
+        storage = fold.facts.storage or resolve_uri(self._spec.storage, self._paths.root.parent.parent)
+        self._store = SearchStore(self._spec.search, fold.facts.directions, storage, self._spec.study)
+        self._repair(fold)
+
+    def changed(self, trial: int) -> None:
+        """The journal knows something new about a trial."""
+        self._changed.add(trial)
+
+    def heal(self, fold: StudyFold) -> None:
+        """Tell the storage what changed; repair everything if it refused before."""
+        if not self._connected:
+            if time.monotonic() >= self._next_try:
+                self._repair(fold)
+            return
+        for number in sorted(self._changed):
+            trial = fold.trials.get(number)
+            if trial is not None and not self._attempt(lambda store, t=trial: store.sync(t)):  # type: ignore[misc]
+                return
+            self._changed.discard(number)
+
+    def settle(self, fold: StudyFold) -> bool:
+        """Before the end: True once all is told, or the wait is over."""
+        self.heal(fold)
+        if self._connected and not self._changed:
+            return True
+        now = time.monotonic()
+        self._settle_until = self._settle_until or now + SETTLE_S
+        return now >= self._settle_until
+
+    def take_orphans(self) -> list[Asked]:
+        """Trials that the storage has and the journal has not; given out once."""
+        orphans, self._orphans = self._orphans, []
+        return orphans
+
+    def ask(self, fold: StudyFold) -> tuple[Asked | None, bool]:
+        """(a new trial or None, whether the search is exhausted)."""
+        self.heal(fold)
+        if not self._connected or self._orphans or self._store is None:
+            return None, False
+        asked: list[Asked | None] = []
+        if not self._attempt(lambda store: asked.append(store.ask())):
+            return None, False
+        if asked[0] is not None and asked[0].number != len(fold.trials):
+            self._connected = False
+            return None, False
+        return asked[0], asked[0] is None
+
+    def should_prune(self, trial: TrialRecord) -> bool:
+        """The pruner's word on a running trial; no answer is no."""
+        if not self._connected:
+            return False
+        verdict: list[bool] = []
+
+        def look(store: SearchStore) -> None:
+            store.sync(trial)
+            verdict.append(store.should_prune(trial))
+
+        return self._attempt(look) and verdict[0]
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        if self._store is not None:
+            self._store.close()
+
+    def _repair(self, fold: StudyFold) -> None:
+        self._connected = True
+        found: list[Asked] = []
+
+        def all_of_it(store: SearchStore) -> None:
+            store.connect()
+            found.extend(store.reconcile(fold.trials))
+
+        if self._attempt(all_of_it):
+            self._orphans = found
+            self._changed.clear()
+
+    def _attempt(self, action: Callable[[SearchStore], Any]) -> bool:
+        if self._store is None:
+            return False
+        try:
+            action(self._store)
+        except StorageError as error:
+            self._connected = False
+            self._next_try = time.monotonic() + RETRY_S
+            if str(error) != self._told:
+                self._told = str(error)
+                self._note("warning", f"the Optuna storage does not answer, trials go on: {error}")
+            return False
+        if self._told:
+            self._told = ""
+            self._note("info", "the Optuna storage answers again")
+        return True

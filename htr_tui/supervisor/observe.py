@@ -1,0 +1,101 @@
+"""What the supervisor knows of a running attempt: its metrics by epoch, read on from its events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.journal.records import AttemptRecord, TrialRecord
+from htr_tui.metrics.events import EndEvent, EventsReader, MetricsEvent, StartEvent
+from htr_tui.study.expression import Expression
+from htr_tui.study.spec import Objective
+from htr_tui.supervisor.decide import best_epoch
+
+
+def resume_chain(trial: TrialRecord, attempt: AttemptRecord) -> list[AttemptRecord]:
+    """The attempts whose epochs the given one goes on from, oldest first, itself last."""
+    by_number = {a.number: a for a in trial.attempts}
+    chain = [attempt]
+    while (before := chain[0].resume_from) is not None and before in by_number and before < chain[0].number:
+        chain.insert(0, by_number[before])
+    return chain
+
+
+class AttemptTracker:
+    """Follows one attempt; can be made anew at any time, for it holds only what files say."""
+
+    def __init__(
+        self, paths: StudyPaths, trial: TrialRecord, attempt: AttemptRecord, objectives: tuple[Objective, ...]
+    ) -> None:
+        self.trial = trial.number
+        self.attempt = attempt.number
+        self.paths = paths.attempt(trial.number, attempt.number)
+        self.epochs: int | None = None
+        self.start_params: dict[str, Any] = {}
+        self.end_status: str | None = None
+        self.skipped = 0
+        self.own: dict[int, dict[str, float]] = {}
+        """Metrics by epoch, of this attempt."""
+        self._earlier: dict[int, dict[str, float]] = {}
+        self._objectives = [(o, Expression.parse(o.expression)) for o in objectives]
+        self._reader = EventsReader(self.paths.events)
+        for old in resume_chain(trial, attempt)[:-1]:
+            self._read(EventsReader(paths.attempt(trial.number, old.number).events), self._earlier, live=False)
+        self.poll()
+
+    def poll(self) -> bool:
+        """Read on; True if a new epoch was reported."""
+        before = len(self.own)
+        self._read(self._reader, self.own, live=True)
+        return len(self.own) != before
+
+    def _read(self, reader: EventsReader, into: dict[int, dict[str, float]], *, live: bool) -> None:
+        while True:
+            batch = reader.read()
+            for event in batch.events:
+                if isinstance(event, MetricsEvent):
+                    into.setdefault(event.epoch, {}).update(event.values)
+                elif live and isinstance(event, StartEvent):
+                    self.epochs = event.epochs or self.epochs
+                    self.start_params = dict(event.params)
+                elif live and isinstance(event, EndEvent):
+                    self.end_status = event.status
+            self.skipped += batch.skipped
+            if not batch.more:
+                return
+
+    @property
+    def epoch(self) -> int | None:
+        """The newest epoch with metrics, in this attempt."""
+        return max(self.own, default=None)
+
+    def history(self) -> dict[int, dict[str, float]]:
+        """Metrics by epoch over the attempts it goes on from; what this attempt reported wins."""
+        if not self.own:
+            return dict(self._earlier)
+        first = min(self.own)
+        return {e: v for e, v in sorted(self._earlier.items()) if e < first} | dict(sorted(self.own.items()))
+
+    def report(self, epoch: int) -> float | None:
+        """The (first) objective at an epoch; None while a metric is missing."""
+        return self._objectives[0][1].evaluate(self.own[epoch])
+
+    def result(self) -> tuple[tuple[float | None, ...], int | None, dict[str, float]]:
+        """(objectives, the epoch that counts for the first, the metrics of that epoch)."""
+        history = self.history()
+        values: list[float | None] = []
+        chosen: int | None = None
+        for objective, expression in self._objectives:
+            points = [(e, v) for e, metrics in history.items() if (v := expression.evaluate(metrics)) is not None]
+            best = best_epoch(points, objective.direction, objective.from_)
+            values.append(None if best is None else best[1])
+            if best is not None and chosen is None:
+                chosen = best[0]
+        if chosen is None:
+            chosen = max(history, default=None)
+        return tuple(values), chosen, history.get(chosen, {}) if chosen is not None else {}
+
+    def missing_metrics(self) -> tuple[str, ...]:
+        """Names in the objectives that no epoch ever reported."""
+        known = {name for metrics in self.history().values() for name in metrics}
+        return tuple(sorted({n for _, expression in self._objectives for n in expression.names} - known))
