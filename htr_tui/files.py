@@ -19,6 +19,9 @@ MAX_READ = 1 << 20
 MAX_LINE = 1 << 20
 """A longer line of JSON is garbage; it is skipped and counted."""
 
+OVERLONG = b"\0"
+"""Given out for a piece of a line that is too long: it parses as nothing, so it is counted."""
+
 
 def to_plain(value: Any) -> Any:
     """`value` with NaN and infinities as the strings "nan", "inf", "-inf" (bare NaN is not JSON)."""
@@ -177,7 +180,7 @@ class TailReader:
                 if end < 0:
                     if len(data) >= MAX_LINE:
                         self.offset += len(data)
-                        return [b""]
+                        return [OVERLONG]
                     return []
         except OSError:
             return []
