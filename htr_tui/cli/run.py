@@ -1,0 +1,106 @@
+"""`htr-tui run STUDY.yaml`: start a study, or go on with one; what was stopped is continued first."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from htr_tui.cli.follow import EventPrinter, wait_for_tracking
+from htr_tui.cli.output import print_json
+from htr_tui.cli.places import find_study, load_fold, runs_folder
+from htr_tui.errors import ConfigError, StorageError, UsageError
+from htr_tui.journal.commands import send_command
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.processes.presence import read_presence
+
+if TYPE_CHECKING:
+    from htr_tui.study.spec import StudySpec
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("study", help="a study file, or the name of a study in DIR/runs to go on with")
+    parser.add_argument("--foreground", action="store_true", help="supervise in this process; ctrl+c stops the study")
+    parser.add_argument("--trials", type=int, metavar="N", help="change the budget to N trials in all")
+
+
+def study_file(directory: Path, text: str) -> Path | None:
+    """The study file that `text` names, seen from here or from DIR; None if it is a study's name."""
+    for candidate in (Path(text), directory / text):
+        if candidate.is_file():
+            return candidate
+    if text.endswith((".yaml", ".yml")) or "/" in text:
+        raise UsageError(f"{text}: no such study file", "", "name a .yaml file, or a study from `htr-tui status`")
+    return None
+
+
+def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, list[str]]:
+    """(the study's files, its specification as launched, warnings). A new study's folder is made."""
+    from htr_tui.study.checks import check_environment
+    from htr_tui.study.loading import load_study
+    from htr_tui.supervisor.folder import create_study_folder, sha256_of
+
+    base = directory.resolve()
+    source = study_file(directory, text)
+    if source is None:
+        paths = find_study(directory, text)
+        return paths, load_study(paths.study_file), []
+    spec = load_study(source)
+    paths = StudyPaths(runs_folder(directory) / spec.study)
+    if paths.journal.is_file():
+        warnings = []
+        if sha256_of(source.read_bytes()) != load_fold(paths).facts.source_sha256:
+            warnings.append(
+                f"{source} has changed since {spec.study} was launched; the study goes on as launched "
+                f"({paths.study_file}). For the new version give it another name (`study:`)."
+            )
+        return paths, load_study(paths.study_file), warnings
+    if problems := check_environment(spec, base, file=source):
+        raise ConfigError(problems)
+    return create_study_folder(paths.root.parent, spec, source, base), spec, []
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start; BusyError (exit 1) if it is supervised already, unless only the budget changes."""
+    from htr_tui.supervisor.launch import launch_supervisor, refuse_if_supervised
+
+    if args.trials is not None and args.trials < 1:
+        raise UsageError("--trials needs a number of at least 1")
+    paths, spec, warnings = open_or_create(args.dir, args.study)
+    presence = read_presence(paths.supervisor)
+    if args.trials is not None:
+        send_command(paths, "budget", trials=args.trials)
+        if presence is not None and presence.alive:
+            return _tell(args, paths, presence.pid, [*warnings, f"budget is now {args.trials} trials"])
+    refuse_if_supervised(paths)
+    if args.foreground:
+        return _foreground(args, paths, spec, warnings)
+    try:
+        started = launch_supervisor(paths, args.dir.resolve())
+    except OSError as error:
+        raise StorageError(f"cannot write to {paths.root}", str(error), "check permissions and free space") from error
+    return _tell(args, paths, started.pid, warnings)
+
+
+def _foreground(args: argparse.Namespace, paths: StudyPaths, spec: StudySpec, warnings: list[str]) -> int:
+    from htr_tui.supervisor.loop import supervise
+
+    for warning in warnings:
+        print(f"warning: {warning}", flush=True)
+    printer = EventPrinter(as_json=args.json, fold=load_fold(paths))
+    reason = supervise(paths, spec, args.dir.resolve(), on_record=printer.take)
+    wait_for_tracking(paths)
+    return 0 if reason in ("finished", "stopped") else 1
+
+
+def _tell(args: argparse.Namespace, paths: StudyPaths, pid: int, warnings: list[str]) -> int:
+    if args.json:
+        print_json({"study": paths.root.name, "path": str(paths.root), "pid": pid, "warnings": warnings})
+        return 0
+    for warning in warnings:
+        print(f"warning: {warning}")
+    print(
+        f"{paths.root.name}: supervised by pid {pid}; watch with `htr-tui` or `htr-tui status`, stop with `htr-tui stop`"
+    )
+    return 0

@@ -1,0 +1,51 @@
+"""`htr-tui status`: every study in one line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from htr_tui.cli.output import plain, print_json, print_table
+from htr_tui.cli.places import find_study, load_fold, runs_folder
+from htr_tui.journal.paths import StudyPaths, study_folders
+from htr_tui.journal.records import TRIAL_STATES
+from htr_tui.journal.status import study_json
+from htr_tui.processes.presence import read_presence
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("study", nargs="?", help="only this study")
+
+
+def describe(paths: StudyPaths) -> dict[str, Any]:
+    """The study as in the JSON of `status`."""
+    presence = read_presence(paths.supervisor)
+    supervisor = None
+    if presence is not None:
+        supervisor = {"alive": presence.alive, "pid": presence.pid, "host": presence.host}
+    return study_json(load_fold(paths), str(paths.root), presence is not None and presence.alive, supervisor)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print; 0 also when there is no study yet."""
+    folders = [find_study(args.dir, args.study)] if args.study else study_folders(runs_folder(args.dir))
+    studies = [describe(paths) for paths in folders]
+    if args.json:
+        print_json({"studies": studies})
+        return 0
+    if not studies:
+        print(f"no studies in {runs_folder(args.dir)}; start one with `htr-tui run STUDY.yaml` or `htr-tui demo`")
+        return 0
+    rows = []
+    for study in studies:
+        counts, best = study["trials"], study["best"]
+        states = ", ".join(f"{counts[s]} {s}" for s in TRIAL_STATES if counts[s]) or "no trials"
+        told = "-" if best is None else f"#{best['trial']} {plain(best['value'])}"
+        done = f"{counts['complete'] + counts['pruned'] + counts['failed']}/{study['budget'] or '-'}"
+        rows.append([study["study"], study["state"], done, told, states])
+    print_table(["study", "state", "done", "best", "trials"], rows)
+    for study in studies:
+        for note in [n for n in study["notes"] if n["level"] != "info"]:
+            print(f"{study['study']}: {note['level']}: {plain(note['message'])}")
+    return 0
