@@ -1,0 +1,1 @@
+"""Threads that read files, processes and devices, and put frozen records into the store."""

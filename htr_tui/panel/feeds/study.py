@@ -1,0 +1,129 @@
+"""Follows one study: its journal, its supervisor and its tracking state, into a `StudyView`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from htr_tui.files import to_number
+from htr_tui.journal.fold import JournalReader, StudyFold
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.journal.records import StudyState, TrialRecord
+from htr_tui.panel.feeds.json_file import JsonFile
+from htr_tui.panel.views import Liveness, StudyView, SupervisorView
+from htr_tui.processes.identity import ProcessIdentity
+
+SLICE_BYTES = 1 << 20
+"""Journal bytes folded at a time, so that a step stays short."""
+
+HEARTBEAT_GRACE_S = 60.0
+"""A supervisor on another machine counts as alive while its heartbeat is younger than this."""
+
+NOTES_SHOWN = 20
+
+
+def view_supervisor(record: dict[str, Any] | None, now: float) -> SupervisorView:
+    """What `supervisor.json` means at the time `now`."""
+    identity = ProcessIdentity.from_json(record)
+    if record is None or identity is None:
+        return SupervisorView()
+    heartbeat = to_number(record.get("heartbeat"))
+    started = to_number(record.get("started"))
+    liveness: Liveness = "dead"
+    if identity.is_here():
+        liveness = "alive" if identity.is_alive() else "dead"
+    elif heartbeat is not None and abs(now - heartbeat) < HEARTBEAT_GRACE_S:
+        liveness = "elsewhere"
+    return SupervisorView(liveness, identity.pid, identity.host, started, heartbeat)
+
+
+def study_state(fold: StudyFold, supervisor: SupervisorView) -> StudyState:
+    """The state of a study: who works at it decides, then how the last supervisor ended."""
+    if supervisor.liveness in ("alive", "elsewhere"):
+        return "running"
+    if fold.ended_reason == "finished":
+        return "finished"
+    if fold.supervisor is not None or fold.ended_reason == "failed":
+        return "interrupted"
+    return "stopped"
+
+
+@dataclass(slots=True)
+class StudyFollower:
+    """Reads on in one study's files, a bounded slice at a time."""
+
+    paths: StudyPaths
+    view: StudyView = field(init=False)
+    changed: list[TrialRecord] = field(default_factory=list)
+    """Trials that changed in the last `refresh`."""
+    is_reset: bool = False
+    """The last `refresh` began anew: `changed` are all there are."""
+    _journal: JournalReader = field(init=False)
+    _supervisor: JsonFile = field(init=False)
+    _tracking: JsonFile = field(init=False)
+    _fold: StudyFold = field(init=False)
+    _fold_version: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin at the start of the files."""
+        self.view = StudyView(self.paths.root.name, self.paths.root)
+        self._journal = JournalReader(self.paths.journal)
+        self._supervisor = JsonFile(self.paths.supervisor)
+        self._tracking = JsonFile(self.paths.tracking)
+        self._fold = self._journal.fold
+
+    def refresh(self, now: float) -> bool:
+        """Read the next slice; True if the view or a trial changed."""
+        has_news = self._journal.refresh(SLICE_BYTES)
+        self._take_trials()
+        has_tracking = self._tracking.refresh()
+        self._supervisor.refresh()
+        supervisor = view_supervisor(self._supervisor.record, now)
+        state = study_state(self._fold, supervisor)
+        is_loaded = self.view.is_loaded or not has_news
+        if has_news or has_tracking or not self.view.version:
+            view = self._whole_view(supervisor, state, is_loaded)
+        else:
+            view = replace(self.view, supervisor=supervisor, state=state, is_loaded=is_loaded)
+        if replace(view, supervisor=replace(view.supervisor, heartbeat=self.view.supervisor.heartbeat)) == self.view:
+            return bool(self.changed)
+        self.view = replace(view, version=self.view.version + 1)
+        return True
+
+    def _take_trials(self) -> None:
+        fold = self._journal.fold
+        self.is_reset = fold is not self._fold
+        if self.is_reset:
+            self._fold, self._fold_version = fold, 0
+        if fold.version == self._fold_version:
+            self.changed = []
+            return
+        self.changed = fold.changed_since(self._fold_version)
+        self._fold_version = fold.version
+
+    def _whole_view(self, supervisor: SupervisorView, state: StudyState, is_loaded: bool) -> StudyView:
+        fold = self._fold
+        failed = Counter(t.category or "unknown" for t in fold.trials.values() if t.state == "failed")
+        return StudyView(
+            name=self.paths.root.name,
+            path=self.paths.root,
+            state=state,
+            is_loaded=is_loaded,
+            facts=fold.facts,
+            counts=dict(fold.counts),
+            best=fold.best(),
+            running=tuple(sorted(n for n, t in fold.trials.items() if t.state == "running")),
+            failures=tuple(failed.most_common()),
+            supervisor=supervisor,
+            stop_requested=fold.stop_requested,
+            notes=tuple(note for note in fold.notes if note.level in ("warning", "error"))[-NOTES_SHOWN:],
+            tracking_error=self._tracking_error(),
+            skipped=fold.skipped,
+            last_t=fold.last_t,
+            version=self.view.version,
+        )
+
+    def _tracking_error(self) -> str | None:
+        error = (self._tracking.record or {}).get("error")
+        return str(error) if error else None

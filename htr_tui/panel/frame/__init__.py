@@ -1,0 +1,1 @@
+"""The header line and the key bar that every screen wears."""

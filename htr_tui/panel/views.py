@@ -1,0 +1,172 @@
+"""Frozen records that feeds put into the store and screens draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from htr_tui.journal.fold import Note
+from htr_tui.journal.records import TRIAL_STATES, StudyFacts, StudyState, TrialRecord, TrialState
+
+Liveness = Literal["alive", "dead", "elsewhere", "none"]
+
+NO_COUNTS: Final[dict[TrialState, int]] = dict.fromkeys(TRIAL_STATES, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorView:
+    """Who supervises a study, as far as this machine can tell."""
+
+    liveness: Liveness = "none"
+    """`elsewhere`: on another machine, where only the heartbeat can tell."""
+    pid: int | None = None
+    host: str = ""
+    started: float | None = None
+    heartbeat: float | None = None
+    """Unix seconds of the last sign of life it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """A study as a row of the Studies screen and the header of the others."""
+
+    name: str
+    path: Path
+    state: StudyState = "stopped"
+    is_loaded: bool = False
+    """False while its journal is still being folded."""
+    facts: StudyFacts = field(default_factory=StudyFacts)
+    counts: Mapping[TrialState, int] = field(default_factory=lambda: NO_COUNTS)
+    best: TrialRecord | None = None
+    running: tuple[int, ...] = ()
+    failures: tuple[tuple[str, int], ...] = ()
+    """Categories of failed trials with their number, the most frequent first."""
+    supervisor: SupervisorView = field(default_factory=SupervisorView)
+    stop_requested: str | None = None
+    notes: tuple[Note, ...] = ()
+    """Warnings and errors among its newest notes, oldest first."""
+    tracking_error: str | None = None
+    skipped: int = 0
+    """Lines of its journal that could not be understood."""
+    last_t: float = 0.0
+    """Unix seconds of the last thing that happened."""
+    version: int = 0
+
+    @property
+    def total(self) -> int:
+        """Trials that exist."""
+        return sum(self.counts.values())
+
+    @property
+    def ended(self) -> int:
+        """Trials that came to an end (complete, pruned or failed)."""
+        return self.counts["complete"] + self.counts["pruned"] + self.counts["failed"]
+
+    @property
+    def budget(self) -> int | None:
+        """Trials it may make; None without a limit."""
+        return self.facts.trials
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """What a running attempt told last."""
+
+    trial: int
+    attempt: int
+    epoch: int | None = None
+    """The epoch that is being worked on."""
+    epochs: int | None = None
+    step: int | None = None
+    of: int | None = None
+    rate: float | None = None
+    """Steps a second."""
+    last_t: float | None = None
+    """Unix seconds of its last event."""
+    gpu_bytes: int | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """How much of the current epoch is done, 0 to 1."""
+        if not self.of or self.step is None:
+            return None
+        return max(0.0, min(1.0, self.step / self.of))
+
+
+@dataclass(frozen=True, slots=True)
+class SampleView:
+    """One picture of an attempt."""
+
+    attempt: int
+    path: Path
+    epoch: int | None
+    caption: str
+    panels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFiles:
+    """What the files of one attempt say, read as far as they go."""
+
+    number: int
+    path: Path
+    epochs: tuple[tuple[int, Mapping[str, float]], ...] = ()
+    """Metrics by epoch, ascending."""
+    total_epochs: int | None = None
+    resumed_epoch: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Values in force, as the trainer told at its start."""
+    samples: tuple[SampleView, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    """Level and message of what the trainer noted."""
+    system: tuple[tuple[float, float, float], ...] = ()
+    """Unix seconds, resident bytes, CPU percent of the process tree; thinned."""
+    devices: tuple[tuple[float, float, float], ...] = ()
+    """Unix seconds, GPU bytes in use, load in percent, over the attempt's devices; thinned."""
+    finding: Mapping[str, Any] | None = None
+    exit: Mapping[str, Any] | None = None
+    command: Mapping[str, Any] | None = None
+    skipped: int = 0
+    """Lines of its events that could not be understood."""
+    is_loaded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFiles:
+    """The files of the trial that is being looked at."""
+
+    study: str
+    trial: int
+    attempts: tuple[AttemptFiles, ...] = ()
+
+    def attempt(self, number: int) -> AttemptFiles | None:
+        """The files of one attempt."""
+        return next((files for files in self.attempts if files.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class GpuView:
+    """One GPU now; None where the driver does not say."""
+
+    index: int
+    name: str
+    used_bytes: int | None
+    total_bytes: int | None
+    load: float | None
+    """Percent."""
+    temperature: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineView:
+    """The machine that the panel runs on, now."""
+
+    gpus: tuple[GpuView, ...] = ()
+    gpu_error: str | None = None
+    """Why there is no GPU to show, in words."""
+    cpu_percent: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+    disk_free: int | None = None
