@@ -1,0 +1,1 @@
+"""What trainers report: metrics and other events, by epoch."""
