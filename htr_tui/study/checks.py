@@ -1,0 +1,255 @@
+"""What no single key can know: placeholders against parameters, the objective against metrics, the machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from htr_tui.errors import ConfigProblem
+from htr_tui.study.command import find_executable, placeholders, resolve_uri
+from htr_tui.study.forms import nearest, shown
+from htr_tui.study.grid import GridError, grid_values, trial_count
+from htr_tui.study.safe_yaml import Document, read_scalar
+from htr_tui.study.spec import (
+    PLACEHOLDERS,
+    CategoricalParameter,
+    FixedParameter,
+    GridSampler,
+    MedianPruner,
+    NoPruner,
+    Objective,
+    SearchSpec,
+    StudySpec,
+    TrainerSpec,
+)
+
+KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")
+"""Knobs that the rules shipped with triage turn."""
+
+_STORAGE = re.compile(r"(sqlite|postgresql|mysql)(\+\w+)?://.*")
+_SCRIPTS = (".py", ".sh", ".yaml", ".yml", ".json", ".toml")
+
+
+def check_trainer(trainer: TrainerSpec, search: SearchSpec | None, document: Document) -> Iterator[ConfigProblem]:
+    """Words in braces must be known, and whole where they stand for many."""
+    for index, token in enumerate(trainer.command):
+        path = ("trainer", "command", index)
+        try:
+            names = placeholders(token)
+        except ValueError as error:
+            yield document.problem(path, f"{shown(token)}: {error}", allowed="{name}, or {{ and }} for the characters")
+            continue
+        if not token:
+            yield document.problem(path, "an empty word", allowed="text")
+        if "overrides" in names and token != "{overrides}":
+            yield document.problem(path, f"{shown(token)}: {{overrides}} is several words", allowed="a word of its own")
+        for name in names if search is not None else ():
+            yield from _check_placeholder(name, path, search, document)
+
+
+def _check_placeholder(
+    name: str, path: tuple[str | int, ...], search: SearchSpec | None, document: Document
+) -> Iterator[ConfigProblem]:
+    parameters = search.parameters if search else ()
+    if name in PLACEHOLDERS:
+        return
+    if name not in parameters:
+        known = (*PLACEHOLDERS, *parameters)
+        yield document.problem(
+            path,
+            f"unknown placeholder {{{name}}}",
+            allowed=", ".join(known) + "; {{ and }} for the characters",
+            suggestion=nearest(name, known),
+        )
+        return
+    lacking = [item.name for item in search.experiments if name not in item.params] if search else []
+    if lacking:
+        yield document.problem(
+            path, f"{{{name}}} has no value in experiment {lacking[0]!r}", allowed="a parameter of every experiment"
+        )
+
+
+def check_search(search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
+    """Either a space or experiments; names that mean one thing; a grid that can be walked."""
+    given = document.value.get("search") if isinstance(document.value, dict) else None
+    given = given if isinstance(given, dict) else {}
+    if search.experiments:
+        for key in ("space", "sampler"):
+            if key in given:
+                yield document.problem(
+                    ("search", key), "cannot go with experiments", allowed="experiments alone", of_key=True
+                )
+        yield from _check_experiments(search, document)
+    elif not search.space:
+        yield document.problem(("search", "space"), "is missing", allowed="space: {...}, or experiments: [...]")
+    for name in search.space:
+        if name in PLACEHOLDERS:
+            yield document.problem(
+                ("search", "space", name), f"{name!r} is a placeholder's name", allowed="another name", of_key=True
+            )
+    if isinstance(search.sampler, GridSampler) and not search.experiments:
+        yield from _check_grid(search, search.sampler, document)
+
+
+def _check_experiments(search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
+    seen: dict[str, int] = {}
+    for index, item in enumerate(search.experiments):
+        path = ("search", "experiments", index)
+        if item.name in seen:
+            yield document.problem(
+                (*path, "name"), f"{item.name!r} is the name of two experiments", allowed="each once"
+            )
+        seen[item.name] = index
+        for name in item.params:
+            if name in PLACEHOLDERS:
+                yield document.problem(
+                    (*path, "params", name), f"{name!r} is a placeholder's name", allowed="another name", of_key=True
+                )
+
+
+def _check_grid(search: SearchSpec, sampler: GridSampler, document: Document) -> Iterator[ConfigProblem]:
+    path = ("search", "sampler", "grid")
+    for name in sampler.values:
+        if name not in search.space:
+            yield document.problem(
+                (*path, "values", name),
+                f"{name!r} is no parameter of the space",
+                allowed=", ".join(search.space),
+                suggestion=nearest(name, search.space),
+                of_key=True,
+            )
+    try:
+        grid_values(search)
+    except GridError as error:
+        inner = ("values", error.parameter) if error.parameter in sampler.values else ()
+        yield document.problem((*path, *inner), str(error), allowed=error.allowed)
+
+
+def check_objective(
+    objectives: tuple[Objective, ...], trainer: TrainerSpec | None, search: SearchSpec | None, document: Document
+) -> Iterator[ConfigProblem]:
+    """Metric names must be reported; several objectives cannot be pruned."""
+    is_list = isinstance(document.value, dict) and isinstance(document.value.get("objective"), list)
+    reports = trainer.reports if trainer else None
+    for index, item in enumerate(objectives):
+        path = ("objective", *((index,) if is_list else ()), item.direction)
+        if not item.expression.names:
+            yield document.problem(path, f"{item.text!r} names no metric", allowed="an expression over metric names")
+        for name in item.expression.names if reports is not None else ():
+            if name not in (reports or ()):
+                yield document.problem(
+                    path,
+                    f"the trainer reports no metric {name!r}",
+                    allowed=", ".join(reports or ()),
+                    suggestion=nearest(name, reports or ()),
+                )
+    if search is not None and len(objectives) > 1 and not isinstance(search.pruner, NoPruner):
+        yield document.problem(("search", "pruner"), "cannot prune several objectives", allowed="none")
+
+
+def check_places(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
+    """The storage must be a database that outlives the process; a study must end."""
+    if not _STORAGE.fullmatch(spec.storage):
+        yield document.problem(
+            ("storage",),
+            f"found {shown(spec.storage)}",
+            allowed="sqlite:///path, postgresql+psycopg://..., mysql+pymysql://...",
+        )
+    elif re.fullmatch(r"sqlite(\+\w+)?://(/?(:memory:)?(\?.*)?)?", spec.storage):
+        yield document.problem(("storage",), "a database in memory dies with the process", allowed="sqlite:///path")
+    if spec.tracking is not None and not re.fullmatch(r"[a-z][a-z0-9+.-]*:.*|databricks", spec.tracking.uri):
+        yield document.problem(
+            ("tracking", "uri"),
+            f"found {shown(spec.tracking.uri)}",
+            allowed="sqlite:///path, postgresql://..., http(s)://server, file:folder",
+        )
+    if spec.budget.trials is None and spec.budget.hours is None and trial_count(spec.search) is None:
+        yield document.problem(("budget",), "the study would never end", allowed="budget: {trials: 50} or {hours: 48}")
+
+
+def warnings(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
+    """What may be meant but is probably not."""
+    size = trial_count(spec.search)
+    if size is not None and spec.budget.trials is not None and spec.budget.trials > size:
+        what = "experiments" if spec.search.experiments else "points of the grid"
+        yield document.problem(
+            ("budget", "trials"), f"{spec.budget.trials} trials, but there are {size} {what}; it ends after {size}"
+        )
+    for name in spec.trainer.knobs:
+        if name not in KNOBS and (guess := nearest(name, KNOBS)):
+            yield document.problem(
+                ("trainer", "knobs", name), f"no shipped rule turns {name!r}", allowed=", ".join(KNOBS),
+                suggestion=guess, of_key=True,
+            )  # fmt: skip
+    for name, parameter in spec.search.space.items():
+        values = _texts(parameter)
+        for text, meant in ((v, _meant(v)) for v in values):
+            if meant:
+                yield document.problem(
+                    ("search", "space", name), f"{text!r} is read as text", suggestion=f"{meant}, or quotes"
+                )
+    pruner = spec.search.pruner
+    if isinstance(pruner, MedianPruner) and size is not None and pruner.n_startup_trials >= size:
+        yield document.problem(("search", "pruner"), f"never prunes: {pruner.n_startup_trials} trials come first")
+
+
+def _texts(parameter: object) -> list[str]:
+    if isinstance(parameter, CategoricalParameter):
+        return [v for v in parameter.choices if isinstance(v, str)]
+    if isinstance(parameter, FixedParameter) and isinstance(parameter.value, str):
+        return [parameter.value]
+    return []
+
+
+def _meant(text: str) -> str:
+    """What a text that looks like another value was probably meant to be."""
+    word = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(text.lower(), "")
+    if not word and re.fullmatch(r"[-+]?0+[0-9]+(\.[0-9]*)?", text):
+        word = str(read_scalar(text.lstrip("+-0") or "0"))
+    return word
+
+
+def check_environment(spec: StudySpec, base: Path, document: Document | None = None) -> list[ConfigProblem]:
+    """What this machine lacks for the study, launched in the folder `base`: errors, found without starting anything."""
+    document = document or Document("study.yaml")
+    problems: list[ConfigProblem] = []
+    name = spec.trainer.command[0]
+    if name != "{python}" and find_executable(name, base, spec.trainer.env) is None:
+        problems.append(
+            document.problem(
+                ("trainer", "command", 0),
+                f"there is no program {name!r}",
+                allowed=f"a program on PATH, beside this Python, or a path from {base}",
+            )
+        )
+    for key, uri in (("storage", spec.storage), ("tracking", spec.tracking.uri if spec.tracking else "")):
+        if trouble := _unwritable(resolve_uri(uri, base)):
+            problems.append(document.problem((key,), trouble, allowed="a folder that can be written"))
+    return problems
+
+
+def _unwritable(uri: str) -> str:
+    """Why a local database cannot be made or written; an empty text if it can."""
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", uri)
+    if match is None or match[1].startswith((":memory:", "file:")):
+        return ""
+    path = Path(match[1])
+    if path.is_dir():
+        return f"{path} is a folder"
+    folder = next((p for p in path.parents if p.exists()), path)
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    blocked = next((p for p in (path, folder) if p.exists() and not os.access(p, os.W_OK)), None)
+    return f"{blocked} cannot be written" if blocked else ""
+
+
+def environment_warnings(spec: StudySpec, base: Path, document: Document | None = None) -> list[ConfigProblem]:
+    """Files that the command names and that are not there."""
+    document = document or Document("study.yaml")
+    return [
+        document.problem(("trainer", "command", index), f"there is no file {token!r} in {base}")
+        for index, token in enumerate(spec.trainer.command)
+        if token.endswith(_SCRIPTS) and "{" not in token and "=" not in token and not (base / token).exists()
+    ]

@@ -1,0 +1,134 @@
+"""Short and long forms of the study file brought to one form before the models see them.
+
+`sampler: tpe` and `sampler: {tpe: {seed: 42}}` are the same; so are `lr: 0.1` and `lr: {fixed: 0.1}`. A form that is
+none of the known ones is a `FormError`, with the place below the value, the allowed forms and the nearest one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+
+
+def form_error(message: str, *, allowed: str = "", suggestion: str = "", path: tuple[str | int, ...] = ()) -> Exception:
+    """A mistake for pydantic to collect; `path` leads from the checked value to the wrong part of it."""
+    context = {"text": message, "allowed": allowed, "suggestion": suggestion, "path": path}
+    return PydanticCustomError("form", "{text}", context)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """The known word that was probably meant, or an empty text."""
+    known = list(words)
+    matches = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    return matches[0] if matches else ""
+
+
+def shown(value: Any) -> str:
+    """A found value for a message: its kind and a bounded text of it."""
+    kind = {bool: "", int: "the number ", float: "the number ", str: "the text ", dict: "a mapping ", list: "a list "}
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    if value is None:
+        return "nothing"
+    return kind.get(type(value), "") + (text if len(text) <= 60 else text[:57] + "...")
+
+
+def choice(value: Any, what: str, names: Mapping[str, Any], planned: tuple[str, ...]) -> Any:
+    """`tpe`, `{tpe: }` or `{tpe: {seed: 1}}` as `{"kind": "tpe", ...}`; `names` are the allowed kinds."""
+    if isinstance(value, BaseModel):
+        return value
+    allowed = ", ".join(names)
+    if isinstance(value, str):
+        value = {value: {}}
+    if not isinstance(value, dict) or len(value) != 1:
+        raise form_error(
+            f"must be one {what}, found {shown(value)}", allowed=f"{allowed}; with options: {{name: {{option: value}}}}"
+        )
+    name, options = next(iter(value.items()))
+    if name in planned:
+        raise form_error(f"the {what} {name!r} is planned, not in this version", allowed=allowed, path=(name,))
+    if name not in names:
+        raise form_error(
+            f"unknown {what} {name!r}", allowed=allowed, suggestion=nearest(str(name), names), path=(name,)
+        )
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise form_error(f"must be a mapping of options, found {shown(options)}", path=(name,))
+    if "kind" in options:
+        raise form_error("unknown key", path=(name, "kind"))
+    return {**options, "kind": name}
+
+
+PARAMETER_FORMS = ("float", "int", "categorical", "fixed")
+
+
+def parameter(value: Any) -> Any:
+    """A parameter's definition; a plain scalar is a fixed value."""
+    if isinstance(value, BaseModel):
+        return value
+    allowed = "{float: [low, high]}, {int: [low, high]}, {categorical: [...]}, {fixed: value} or a plain value"
+    if isinstance(value, bool | int | float | str):
+        return {"fixed": value}
+    if not isinstance(value, dict):
+        raise form_error(f"must be a parameter's definition, found {shown(value)}", allowed=allowed)
+    found = [name for name in PARAMETER_FORMS if name in value]
+    if len(found) == 1:
+        return value
+    if found:
+        raise form_error(f"{' and '.join(found)} together", allowed=allowed, path=(found[1],))
+    for key in value:
+        if guess := nearest(str(key), PARAMETER_FORMS):
+            raise form_error(f"unknown kind of parameter {key!r}", allowed=allowed, suggestion=guess, path=(key,))
+    raise form_error("says neither float, int, categorical nor fixed", allowed=allowed)
+
+
+def objectives(value: Any) -> Any:
+    """One objective or a list of them, as a list."""
+    return [value] if isinstance(value, dict | BaseModel) else value
+
+
+def command_token(value: Any) -> Any:
+    """A number in a command or environment as its text; anything else unchanged."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return value
+
+
+def scalar(value: Any) -> bool | int | float | str:
+    """A parameter's value: true or false, a finite number, or text."""
+    if isinstance(value, str) and len(value) <= 1000 and "\0" not in value:
+        return value
+    if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
+        return value
+    raise form_error(f"found {shown(value)}", allowed="a finite number, text, true or false")
+
+
+def gpus(value: Any) -> str | int | tuple[int | str, ...]:
+    """`auto`, `none`, a count, or a list of indices and UUIDs."""
+    allowed = "auto, none, a number of GPUs, or a list of indices or UUIDs"
+    if isinstance(value, str):
+        if value not in ("auto", "none"):
+            raise form_error(f"found {shown(value)}", allowed=allowed, suggestion=nearest(value, ("auto", "none")))
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | list | tuple):
+        hint = "none" if value is None else ""
+        raise form_error(f"found {shown(value)}", allowed=allowed, suggestion=hint)
+    if isinstance(value, int):
+        if not 1 <= value <= 1024:
+            raise form_error(f"found {shown(value)}", allowed="1 to 1024 GPUs, or none")
+        return value
+    if not value:
+        raise form_error("an empty list", allowed=allowed, suggestion="none")
+    for index, item in enumerate(value):
+        is_index = isinstance(item, int) and not isinstance(item, bool) and item >= 0
+        is_uuid = isinstance(item, str) and item.startswith(("GPU-", "MIG-"))
+        if not (is_index or is_uuid):
+            raise form_error(f"found {shown(item)}", allowed="an index from 0 or a UUID (GPU-...)", path=(index,))
+    if len(set(value)) != len(value):
+        raise form_error("names a GPU twice", allowed="each GPU once")
+    return tuple(value)
