@@ -13,6 +13,8 @@ from htr_tui.journal.records import AttemptRecord, AttemptRequest, AttemptState,
 _STOPPED_STATUS = {143, 130}
 """Exit statuses of a trainer that took TERM or INT well: 128 + signal."""
 _STOP_SIGNALS = {15, 2}
+DEFAULT_RETRIES = {"lost": 3}
+"""What is tried again although the study file does not say so: nobody is to blame for a lost attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: 
         return Verdict(attempt="lost", trial=None, retry=again)
     finished = not end.lost and end.exit_code == 0 and end.end_status != "stopped"
     if attempt.stopping is not None and not (finished and end.end_status == "complete"):
-        state: TrialState = "pruned" if attempt.stopping == "prune" else "stopped"
-        return Verdict(attempt=state, trial=state)
+        if attempt.stopping == "prune":
+            return Verdict(attempt="pruned", trial="pruned")
+        return Verdict(attempt="stopped", trial="stopped")
     if end.lost:
         return _failed(
             trial,

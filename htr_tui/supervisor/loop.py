@@ -251,7 +251,7 @@ class Supervisor:
     def _tracker(self, trial: TrialRecord, attempt: AttemptRecord) -> AttemptTracker:
         key = (trial.number, attempt.number)
         if key not in self._trackers:
-            self._trackers[key] = AttemptTracker(self.paths, trial, attempt, self.spec.objectives)
+            self._trackers[key] = AttemptTracker(self.paths, trial, attempt, self.spec.objective)
         return self._trackers[key]
 
     def _report(self, tracker: AttemptTracker) -> None:
@@ -291,7 +291,7 @@ class Supervisor:
         trial = self.fold.trials[tracker.trial]
         attempt = trial.attempts[-1]
         end, finding = examine(self.spec, tracker, attempt, phase)
-        verdict = decide.judge(trial, attempt, end, self.spec.retries)
+        verdict = decide.judge(trial, attempt, end, {**decide.DEFAULT_RETRIES, **self.spec.retries})
         values, epoch, metrics = tracker.result()
         if finding is not None and verdict.category is not None:
             write_json(tracker.paths.finding, finding)
@@ -371,9 +371,15 @@ class Supervisor:
         overrides, env = decide.overrides_in_force(trial, request)
         number = trial.attempts[-1].number + 1 if trial.attempts else 1
         resume_from = None if request.fresh else checkpointed_attempt(self.paths, trial)
-        run_id = run_id_of(self.paths, trial.number)
         added = trainer_environment(
-            self.spec, self.paths, trial.number, number, slot=slot, resume_from=resume_from, run_id=run_id
+            self.spec,
+            self.paths,
+            trial.number,
+            number,
+            slot=slot,
+            resume_from=resume_from,
+            tracking_uri=self.fold.facts.tracking_uri,
+            run_id=run_id_of(self.paths, trial.number),
         )
         write_attempt(
             self.spec,

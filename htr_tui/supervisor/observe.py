@@ -7,7 +7,6 @@ from typing import Any
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.metrics.events import EndEvent, EventsReader, MetricsEvent, StartEvent
-from htr_tui.study.expression import Expression
 from htr_tui.study.spec import Objective
 from htr_tui.supervisor.decide import best_epoch
 
@@ -37,7 +36,7 @@ class AttemptTracker:
         self.own: dict[int, dict[str, float]] = {}
         """Metrics by epoch, of this attempt."""
         self._earlier: dict[int, dict[str, float]] = {}
-        self._objectives = [(o, Expression.parse(o.expression)) for o in objectives]
+        self._objectives = [(o, o.expression) for o in objectives]
         self._reader = EventsReader(self.paths.events)
         for old in resume_chain(trial, attempt)[:-1]:
             self._read(EventsReader(paths.attempt(trial.number, old.number).events), self._earlier, live=False)
@@ -87,7 +86,7 @@ class AttemptTracker:
         chosen: int | None = None
         for objective, expression in self._objectives:
             points = [(e, v) for e, metrics in history.items() if (v := expression.evaluate(metrics)) is not None]
-            best = best_epoch(points, objective.direction, objective.from_)
+            best = best_epoch(points, objective.direction, objective.source)
             values.append(None if best is None else best[1])
             if best is not None and chosen is None:
                 chosen = best[0]

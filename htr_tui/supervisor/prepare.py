@@ -39,6 +39,7 @@ def trainer_environment(
     *,
     slot: Slot,
     resume_from: int | None,
+    tracking_uri: str | None,
     run_id: str | None,
 ) -> dict[str, str]:
     """What is added to the trainer's environment (docs/architecture.md)."""
@@ -55,9 +56,9 @@ def trainer_environment(
     }
     if resume_from is not None:
         env["HTR_TUI_RESUME_FROM"] = str(paths.attempt(trial, resume_from).root)
-    if spec.tracking is not None:
-        env["MLFLOW_TRACKING_URI"] = spec.tracking.uri
-        env["MLFLOW_EXPERIMENT_NAME"] = spec.tracking.experiment or spec.study
+    if tracking_uri is not None:
+        env["MLFLOW_TRACKING_URI"] = tracking_uri
+        env["MLFLOW_EXPERIMENT_NAME"] = spec.experiment
         if run_id:
             env["MLFLOW_RUN_ID"] = run_id
     if slot.devices:
