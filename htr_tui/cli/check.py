@@ -16,14 +16,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 without errors, 2 with."""
-    from htr_tui.study.checks import check_environment, warnings_of
-    from htr_tui.study.loading import load_study
+    from htr_tui.study.checks import check_environment, environment_warnings
+    from htr_tui.study.loading import read_study
 
     warnings: list[ConfigProblem] = []
     try:
-        spec = load_study(args.study)
-        errors = check_environment(spec, args.dir.resolve(), file=args.study)
-        warnings = warnings_of(spec, file=args.study)
+        loaded = read_study(args.study)
+        base = args.dir.resolve()
+        errors = check_environment(loaded.spec, base, loaded.document)
+        warnings = [*loaded.warnings, *environment_warnings(loaded.spec, base, loaded.document)]
     except ConfigError as error:
         errors = error.problems
     if args.json:

@@ -37,8 +37,8 @@ def study_file(directory: Path, text: str) -> Path | None:
 
 def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, list[str]]:
     """(the study's files, its specification as launched, warnings). A new study's folder is made."""
-    from htr_tui.study.checks import check_environment
-    from htr_tui.study.loading import load_study
+    from htr_tui.study.checks import check_environment, environment_warnings
+    from htr_tui.study.loading import load_study, read_study
     from htr_tui.supervisor.folder import create_study_folder, sha256_of
 
     base = directory.resolve()
@@ -46,7 +46,8 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
     if source is None:
         paths = find_study(directory, text)
         return paths, load_study(paths.study_file), []
-    spec = load_study(source)
+    loaded = read_study(source)
+    spec = loaded.spec
     paths = StudyPaths(runs_folder(directory) / spec.study)
     if paths.journal.is_file():
         warnings = []
@@ -56,9 +57,10 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
                 f"({paths.study_file}). For the new version give it another name (`study:`)."
             )
         return paths, load_study(paths.study_file), warnings
-    if problems := check_environment(spec, base, file=source):
+    if problems := check_environment(spec, base, loaded.document):
         raise ConfigError(problems)
-    return create_study_folder(paths.root.parent, spec, source, base), spec, []
+    told = [*loaded.warnings, *environment_warnings(spec, base, loaded.document)]
+    return create_study_folder(paths.root.parent, spec, source, base), spec, [w.describe() for w in told]
 
 
 def run(args: argparse.Namespace) -> int:

@@ -52,7 +52,9 @@ class GpuRecorder:
                 self.reason = f"no GPU, trials run on the CPU ({error or 'none is visible'})"
             return available
         if len(available) < wanted:
-            self.reason = f"the study asks for {wanted} GPUs, {len(available)} are here ({error or 'NVML sees no more'})"
+            self.reason = (
+                f"the study asks for {wanted} GPUs, {len(available)} are here ({error or 'NVML sees no more'})"
+            )
         return available[:wanted]
 
     def sample(self, running: Mapping[AttemptPaths, LocalExecutor]) -> None:

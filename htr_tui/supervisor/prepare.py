@@ -13,7 +13,7 @@ from htr_tui.files import write_atomic, write_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
 from htr_tui.processes.sweep import TOKEN
-from htr_tui.study.command import render_command
+from htr_tui.study.command import CommandContext, find_executable, render_command
 from htr_tui.study.spec import StudySpec
 
 
@@ -85,17 +85,20 @@ def write_attempt(
     params = {**trial.params, **overrides}
     write_atomic(files.params, _as_yaml(trial.params))
     write_atomic(files.overrides, _as_yaml(params))
-    context = {
-        "attempt_dir": str(files.root),
-        "study": spec.study,
-        "trial": str(trial.number),
-        "attempt": str(attempt),
-        "params_file": str(files.params),
-        "overrides_file": str(files.overrides),
-        "resume_dir": "" if resume_from is None else str(paths.attempt(trial.number, resume_from).root),
-    }
+    context = CommandContext(
+        study=spec.study,
+        trial=trial.number,
+        attempt=attempt,
+        attempt_dir=files.root,
+        params_file=files.params,
+        overrides_file=files.overrides,
+        resume_dir=None if resume_from is None else paths.attempt(trial.number, resume_from).root,
+        overrides=params,
+    )
+    argv = render_command(spec.trainer.command, context)
+    argv[0] = find_executable(argv[0], base, spec.trainer.env) or argv[0]
     command = {
-        "argv": render_command(spec.trainer.command, context, params),
+        "argv": argv,
         "cwd": str(base),
         "env": env,
         "devices": env.get("CUDA_VISIBLE_DEVICES"),

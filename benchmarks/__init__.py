@@ -1,0 +1,1 @@
+"""Measurements behind docs/benchmarks.md: ratios within one run, and counts; `make bench` runs them all."""
