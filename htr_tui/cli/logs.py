@@ -80,21 +80,24 @@ def offset_of_last_lines(path: Path, count: int, block: int = 1 << 16) -> int:
     """Byte offset at which the last `count` lines start; reads from the end only."""
     try:
         with open(path, "rb") as file:
-            position = file.seek(0, 2)
-            wanted = count + 1
-            found: list[int] = []
-            end = position
-            while position > 0 and len(found) < wanted:
+            size = file.seek(0, 2)
+            if count <= 0 or size == 0:
+                return size
+            file.seek(size - 1)
+            position = size - 1 if file.read(1) == b"\n" else size  # the last newline ends a line, it starts none
+            while position > 0:
                 start = max(0, position - block)
                 file.seek(start)
                 data = file.read(position - start)
-                found = [start + i for i, byte in enumerate(data) if byte == 10] + found
+                found = len(data)
+                while (found := data.rfind(b"\n", 0, found)) >= 0:
+                    count -= 1
+                    if count == 0:
+                        return start + found + 1
                 position = start
     except OSError:
-        return 0
-    if found and found[-1] != end - 1:
-        wanted -= 1  # an unfinished last line counts as one
-    return 0 if len(found) < wanted else found[-wanted] + 1 if wanted > 0 else end
+        pass
+    return 0
 
 
 def last_lines(path: Path, count: int) -> list[bytes]:
