@@ -19,7 +19,7 @@ MAX_DEPTH: Final = 40
 _TOKEN = re.compile(
     r"(?P<space>\s+)"
     r"|(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
-    r"|(?P<name>[^\W\d][\w.]*(?:/[^\W\d][\w.]*)*)"
+    r"|(?P<name>[^\W\d]\w*(?:[./][^\W\d]\w*|\.\w+)*)"
     r"|`(?P<quoted>[^`]+)`"
     r"|(?P<operator>\*\*|[-+*/(),])"
 )

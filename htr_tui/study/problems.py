@@ -67,21 +67,22 @@ def source_path(loc: Path, value: Any) -> tuple[Path, bool]:
     for part in loc:
         if part == "[key]":
             return path, True
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
-        ):
+        if _has(value, part):
             path, value = (*path, part), value[part]
     return path, False
 
 
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value)
+
+
 def _value_at(path: Path, value: Any) -> Any:
     for part in path:
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
+        if not _has(value, part):
             return None
+        value = value[part]
     return value
 
 

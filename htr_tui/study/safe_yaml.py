@@ -128,6 +128,8 @@ class _Builder:
             raise yaml.MarkedYAMLError(None, None, f"more than {MAX_NODES} values", node.start_mark)
         self.document.value_marks[path] = _mark(node)
         if isinstance(node, yaml.ScalarNode):
+            if any("\ud800" <= character <= "\udfff" for character in node.value):
+                raise yaml.MarkedYAMLError(None, None, "half a surrogate pair is no character", node.start_mark)
             return read_scalar(node.value) if node.style is None else node.value
         if id(node) in self._open:
             raise yaml.MarkedYAMLError(None, None, "an alias that contains itself", node.start_mark)

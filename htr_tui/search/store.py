@@ -1,0 +1,369 @@
+"""Ask, tell and prune through Optuna, always brought in line with the journal.
+
+The journal is the truth. Whatever was killed between two steps, `reconcile` gives Optuna the journal's state: missing
+trials are added, ended ones are told, and a trial that has to be reopened, which Optuna cannot do, leads to a copy
+of the whole study under the same name. The copy takes the old one's place only when it is whole.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from htr_tui.errors import StorageError
+from htr_tui.journal.records import TrialRecord
+from htr_tui.search import database, translation
+from htr_tui.search.choosing import listed_trials, study_pruner, trial_sampler
+from htr_tui.search.distributions import study_distributions, suggest
+from htr_tui.study.spec import SearchSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A new trial: what the sampler wants tried."""
+
+    number: int
+    params: dict[str, Any]
+    label: str | None
+
+
+class SearchStore:
+    """The sampler's memory of one study; the only writer of it.
+
+    After a StorageError the store is disconnected: nothing is half done that `reconcile`, which connects again, does
+    not put right. `ask`, `sync` and `should_prune` then refuse until it was called.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        directions: tuple[str, ...],
+        storage: str,
+        study: str,
+        *,
+        timeout_s: float = 5.0,
+    ) -> None:
+        self._spec = spec
+        self._directions = [StudyDirection[name.upper()] for name in directions]
+        self._url = database.parse_url(storage)
+        self._name = study
+        self._timeout_s = timeout_s
+        self._listed = listed_trials(spec)
+        with database.quiet():
+            self._distributions = study_distributions(spec)
+        self._backend: optuna.storages.RDBStorage | None = None
+        self._connected: optuna.Study | None = None
+        self._identity: tuple[int, int] | None = None
+        self._next: int | None = None
+        """Number of the next trial; None until Optuna and the journal agree."""
+
+    # -- the public steps --------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Open the storage, making it and the study where missing; does nothing while connected."""
+        if self._connected is not None:
+            return
+        with self._guard("open the study"):
+            self._open()
+
+    def reconcile(self, trials: Mapping[int, TrialRecord]) -> list[Asked]:
+        """Bring Optuna to the journal's state; returns the trials that only Optuna knows, for the journal."""
+        if self._connected is not None and self._is_replaced():
+            self.close()
+        self.connect()
+        with self._guard("repair the study"):
+            self._check_file()
+            count = max(trials, default=-1) + 1
+            found = self._all_trials()
+            self._refuse_foreign(found[count:])
+            if self._needs_rebuild(found[:count], trials):
+                self._rebuild(self._wanted_trials(found[:count], trials) + found[count:])
+                found = self._all_trials()
+            for number in range(count):
+                if number >= len(found):
+                    self._study.add_trial(self._wanted_trial(trials.get(number), None))
+                else:
+                    self._bring(found[number], trials.get(number))
+            self._next = count
+            return self._adopt_rest(found[count:])
+
+    def ask(self) -> Asked | None:
+        """Create the next trial; None when a grid or a list of experiments is used up."""
+        with self._guard("create a trial"):
+            number = self._expected_number()
+            if self._listed is not None and self._listed.trial(number) is None:
+                return None
+            self._check_file()
+            found = len(self._all_trials())
+            if found != number:
+                raise StorageError(
+                    f"Optuna has {found} trials of {self._name}, the journal {number}",
+                    self._place,
+                    "another program wrote to the study; it is compared with the journal again",
+                )
+            asked = self._create(number)
+            self._next = number + 1
+            return asked
+
+    def sync(self, trial: TrialRecord) -> None:
+        """Tell Optuna one trial's intermediate values and state; telling it again changes nothing."""
+        with self._guard(f"record trial {trial.number}"):
+            self._check_file()
+            frozen = self._frozen(trial.number)
+            if not translation.contradicts(frozen, trial, len(self._directions), self._distributions):
+                self._bring(frozen, trial)
+                return
+            wanted = self._all_trials()
+            wanted[trial.number] = self._wanted_trial(trial, frozen)
+            self._rebuild(wanted)
+
+    def should_prune(self, trial: TrialRecord) -> bool:
+        """Whether the pruner would give the trial up at its newest epoch."""
+        if len(self._directions) > 1 or trial.epoch is None or trial.epoch not in trial.reported:
+            return False
+        with self._guard("decide on pruning"):
+            # Epochs beyond the newest are of an earlier attempt that began anew.
+            steps = {s: v for s, v in translation.wanted_steps(trial).items() if s <= trial.epoch}
+            if not steps or all(math.isnan(value) for value in steps.values()):
+                return False  # a NaN is a failure to explain, not a bad trial
+            frozen = copy.copy(self._frozen(trial.number))
+            frozen.intermediate_values = steps
+            return bool(self._study.pruner.prune(self._study, frozen))
+
+    def close(self) -> None:
+        """Let the database go; the store can be connected again."""
+        backend, self._backend, self._connected, self._next = self._backend, None, None, None
+        if backend is not None:
+            backend.remove_session()
+            backend.engine.dispose()
+
+    # -- connection --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _guard(self, action: str) -> Iterator[None]:
+        """Troubles of the storage as StorageError, after which the store is disconnected."""
+        with database.quiet():
+            try:
+                yield
+            except StorageError:
+                self.close()
+                raise
+            except database.TROUBLES as error:
+                self.close()
+                raise database.storage_error(error, action, self._url) from error
+
+    @property
+    def _study(self) -> optuna.Study:
+        if self._connected is None:
+            raise StorageError(f"not connected to Optuna's storage of {self._name}", self._place, "reconcile first")
+        return self._connected
+
+    @property
+    def _place(self) -> str:
+        return str(database.sqlite_path(self._url) or self._url.render_as_string(hide_password=True))
+
+    @property
+    def _spare_name(self) -> str:
+        """Name of an unfinished copy; no study of ours can be called so."""
+        return f"{self._name}~rebuild"
+
+    def _open(self) -> None:
+        self._backend = database.open_storage(self._url, self._timeout_s)
+        names = {s.study_name for s in self._backend.get_all_studies()}
+        if self._spare_name in names:
+            if self._name in names:
+                optuna.delete_study(study_name=self._spare_name, storage=self._backend)
+            else:  # killed between taking the old study away and naming the copy
+                database.rename_study(self._backend, self._spare_name, self._name)
+        self._connected = self._load(self._name)
+        if self._connected.directions != self._directions:
+            found = ", ".join(d.name.lower() for d in self._connected.directions)
+            raise StorageError(
+                f"the storage has a study {self._name} with other directions ({found})", self._place, self._foreign_hint
+            )
+        path = database.sqlite_path(self._url)
+        self._identity = _file_identity(path) if path else None
+        self._next = None if self._all_trials() else 0
+
+    def _load(self, name: str) -> optuna.Study:
+        return optuna.create_study(
+            study_name=name,
+            storage=self._backend,
+            directions=self._directions,
+            load_if_exists=True,
+            pruner=study_pruner(self._spec),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+
+    def _check_file(self) -> None:
+        """Notice at once a SQLite file that is locked, or was deleted or replaced under the open connection."""
+        self._study  # noqa: B018 - refuses when not connected
+        if self._is_replaced():
+            raise StorageError(
+                "Optuna's storage was deleted or replaced", self._place, "it is rebuilt from the journal by itself"
+            )
+        if (path := database.sqlite_path(self._url)) is not None:
+            database.check_writable(path, self._timeout_s)
+
+    def _is_replaced(self) -> bool:
+        path = database.sqlite_path(self._url)
+        return path is not None and _file_identity(path) != self._identity
+
+    # -- trials ------------------------------------------------------------------------------------------------------
+
+    def _all_trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        storage = self._study._storage
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(self._study._study_id, number))
+
+    def _expected_number(self) -> int:
+        self._study  # noqa: B018 - refuses when not connected
+        if self._next is None:
+            raise StorageError(f"Optuna's trials of {self._name} are not compared with the journal", self._place)
+        return self._next
+
+    def _create(self, number: int) -> Asked:
+        """A new trial, never one that waits: those are stopped ones (`Study.ask` would hand them out)."""
+        storage, study_id = self._study._storage, self._study._study_id
+        planned = self._listed.trial(number) if self._listed is not None else None
+        if planned is not None:
+            params, label = planned
+            stored = translation.storable(params, self._distributions)
+            template = create_trial(
+                state=TrialState.RUNNING,
+                params=stored,
+                distributions={name: self._distributions[name] for name in stored},
+                user_attrs={} if label is None else {"label": label},
+            )
+            storage.create_new_trial(study_id, template)
+            return Asked(number, params, label)
+        return Asked(number, self._suggest(storage.create_new_trial(study_id), number), None)
+
+    def _suggest(self, trial_id: int, number: int) -> dict[str, Any]:
+        self._study.sampler = trial_sampler(self._spec, number)
+        trial = optuna.Trial(self._study, trial_id)
+        return {name: suggest(trial, name, distribution) for name, distribution in self._distributions.items()}
+
+    def _bring(self, frozen: FrozenTrial, trial: TrialRecord | None) -> None:
+        """Write what differs to a trial that does not contradict the journal."""
+        if frozen.state.is_finished():
+            return
+        storage, trial_id = self._study._storage, frozen._trial_id
+        if trial is None:
+            storage.set_trial_user_attr(trial_id, "category", "lost")
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            return
+        for step, value in translation.wanted_steps(trial).items():
+            if step not in frozen.intermediate_values or not translation.same(frozen.intermediate_values[step], value):
+                storage.set_trial_intermediate_value(trial_id, step, value)
+        attributes = translation.wanted_attributes(trial)
+        if "category" in frozen.user_attrs:
+            attributes.setdefault("category", None)
+        for key, content in attributes.items():
+            if key not in frozen.user_attrs or frozen.user_attrs[key] != content:
+                storage.set_trial_user_attr(trial_id, key, content)
+        state, values = translation.wanted_state(trial, len(self._directions))
+        if state == frozen.state:
+            return
+        if state.is_finished():
+            self._study.sampler.after_trial(self._study, frozen, state, values)
+        storage.set_trial_state_values(trial_id, state, values)
+
+    # -- repair ------------------------------------------------------------------------------------------------------
+
+    def _needs_rebuild(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> bool:
+        return any(
+            translation.contradicts(frozen, trials[frozen.number], len(self._directions), self._distributions)
+            for frozen in found
+            if frozen.number in trials
+        )
+
+    def _wanted_trials(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> list[FrozenTrial]:
+        known = {frozen.number: frozen for frozen in found}
+        return [self._wanted_trial(trials.get(n), known.get(n)) for n in range(max(trials, default=-1) + 1)]
+
+    def _wanted_trial(self, trial: TrialRecord | None, old: FrozenTrial | None) -> FrozenTrial:
+        if trial is None:
+            return old if old is not None and old.state.is_finished() else translation.lost_trial()
+        return translation.frozen_trial(trial, old, len(self._directions), self._distributions)
+
+    def _rebuild(self, wanted: list[FrozenTrial]) -> None:
+        """Replace the study by a copy with these trials; a kill at any moment leaves the old or the new one whole."""
+        assert self._backend is not None
+        old, expected = self._study, self._next
+        spare = self._load(self._spare_name)
+        for name, value in old.user_attrs.items():
+            spare.set_user_attr(name, value)
+        for frozen in wanted:
+            spare.add_trial(frozen)
+        optuna.delete_study(study_name=self._name, storage=self._backend)
+        database.rename_study(self._backend, self._spare_name, self._name)
+        self._connected = self._load(self._name)
+        self._next = expected
+
+    def _refuse_foreign(self, extra: list[FrozenTrial]) -> None:
+        """Finished trials of which the journal knows nothing belong to somebody else: never take or delete them."""
+        finished = [frozen for frozen in extra if frozen.state.is_finished()]
+        if finished:
+            raise StorageError(
+                f"the storage has {len(finished)} finished trials of a study {self._name} that this journal does not know",
+                self._place,
+                self._foreign_hint,
+            )
+
+    @property
+    def _foreign_hint(self) -> str:
+        url = self._url.render_as_string(hide_password=True)
+        return (
+            "give the study another name or storage, or remove the old one:"
+            f" optuna delete-study --study-name {self._name} --storage {url}"
+        )
+
+    def _adopt_rest(self, extra: list[FrozenTrial]) -> list[Asked]:
+        """Finish what was killed between Optuna's new trial and the journal's line; drop what cannot be finished."""
+        assert self._next is not None
+        asked: list[Asked] = []
+        for frozen in extra:
+            adopted = self._adopt(frozen)
+            if adopted is None:
+                self._rebuild(self._all_trials()[: frozen.number])
+                break
+            asked.append(adopted)
+        self._next += len(asked)
+        return asked
+
+    def _adopt(self, frozen: FrozenTrial) -> Asked | None:
+        storage, number = self._study._storage, frozen.number
+        params: dict[str, Any] = {}
+        label: str | None = None
+        if self._listed is not None:
+            planned = self._listed.trial(number)
+            if planned is None or translation.storable(planned[0], self._distributions) != frozen.params:
+                return None
+            params, label = planned
+        if frozen.state == TrialState.WAITING:
+            storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
+        if self._listed is None:
+            try:
+                params = self._suggest(frozen._trial_id, number)
+            except ValueError:  # made for another space
+                return None
+        return Asked(number, params, label)
+
+
+def _file_identity(path: Any) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
