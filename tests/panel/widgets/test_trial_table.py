@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from rich.cells import cell_len
@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 
 from htr_tui.panel.widgets.trial_table import Cell, CellValue, Column, VirtualTable
 from tests.panel.widgets.screen_text import shown_lines, shown_text
@@ -72,8 +73,8 @@ class TableApp(App[None]):
 
 
 @pytest.fixture
-def table() -> Iterator[VirtualTable]:
-    yield VirtualTable(COLUMNS, ascii=False)
+def table() -> VirtualTable:
+    return VirtualTable(COLUMNS, ascii=False)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60), (10, 3)])
@@ -126,7 +127,12 @@ async def test_only_lines_that_changed_are_repainted(table: VirtualTable, monkey
 
         render_line = VirtualTable.render_line
         monkeypatch.setattr(VirtualTable, "refresh", refresh)
-        monkeypatch.setattr(VirtualTable, "render_line", lambda self, y: drawn.append(y) or render_line(self, y))
+
+        def spy(self: VirtualTable, y: int) -> Strip:
+            drawn.append(y)
+            return render_line(self, y)
+
+        monkeypatch.setattr(VirtualTable, "render_line", spy)
         table.refresh_rows()
         assert refreshed == []
         rows.states[5] = "failed"
@@ -288,11 +294,12 @@ class Hostile:
     def cells(self, i: int) -> Sequence[CellValue]:
         if i == 3:
             raise IndexError(i)
-        return [
+        rows: list[list[CellValue]] = [
             ["[/red]", "\x1b[2J\x1b]0;t\x07hidden", "a\nb\tc", "日本語" * 9],
             [Text("[b]\x1b[31mred"), Text("日本語の長い文章", style="bold nosuchcolour"), Cell("x" * 500, "warn")],
             [],
-        ][i]
+        ]
+        return rows[i]
 
 
 async def test_text_from_outside_is_data(table: VirtualTable) -> None:
