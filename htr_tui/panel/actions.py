@@ -60,7 +60,9 @@ def _at(*places: Place) -> frozenset[Place]:
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    Action("open", ("enter",), "open", "Open what the cursor is on; in a finding, jump to the line in the log.", rank=2),
+    Action(
+        "open", ("enter",), "open", "Open what the cursor is on; in a finding, jump to the line in the log.", rank=2
+    ),
     Action("back", ("escape",), "back", "Go back to where you came from; first it ends a search or filter.", rank=9),
     Action(
         "launch",
@@ -102,7 +104,14 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("mark", ("space",), "mark", "Mark or unmark the trial under the cursor.", _at("trials"), rank=4),
     Action("sort", ("o",), "sort", "Sort by the next column; a click on a header does it too.", _at("trials"), rank=4),
     Action("sort_reverse", ("O",), "reverse", "Turn the order of the rows around.", _at("trials"), rank=0),
-    Action("detail", ("d",), "detail", "Show or hide the pane beside the table (110 columns and more).", _at("trials"), rank=0),
+    Action(
+        "detail",
+        ("d",),
+        "detail",
+        "Show or hide the pane beside the table (110 columns and more).",
+        _at("trials"),
+        rank=0,
+    ),
     Action("tab_next", ("tab",), "tab", "Go to the next tab.", _at("trial"), rank=2),
     Action("tab_previous", ("shift+tab",), "tab back", "Go to the tab before.", _at("trial"), rank=0),
     Action(

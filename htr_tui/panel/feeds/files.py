@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from htr_tui.journal.paths import AttemptPaths, StudyPaths, study_folders
-from htr_tui.panel.feeds.attempt import AttemptFollower, EventsFollower
+from htr_tui.panel.feeds.attempt import AttemptFollower
+from htr_tui.panel.feeds.events import LiveFollower
 from htr_tui.panel.feeds.study import StudyFollower
 from htr_tui.panel.feeds.thread import FeedThread, MessageTarget
 from htr_tui.panel.messages import FeedFailed, StoreChanged
@@ -44,15 +45,13 @@ class _Focus:
 class FilesFeed:
     """Reads `runs` into the store; `look_at` says which trial's files are wanted in full."""
 
-    def __init__(
-        self, runs: Path, store: Store, target: MessageTarget, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, runs: Path, store: Store, target: MessageTarget, clock: Callable[[], float] = time.time) -> None:
         self._runs = runs
         self._store = store
         self._target = target
         self._clock = clock
         self._studies: dict[str, StudyFollower] = {}
-        self._running: dict[str, dict[tuple[int, int], EventsFollower]] = {}
+        self._running: dict[str, dict[tuple[int, int], LiveFollower]] = {}
         self._wanted: tuple[str, int] | None = None
         self._focus: _Focus | None = None
         self._scanned_at: float | None = None
@@ -167,7 +166,7 @@ class FilesFeed:
             del followers[key]
         for key, paths in wanted.items():
             if key not in followers:
-                followers[key] = EventsFollower(paths, *key)
+                followers[key] = LiveFollower(paths, *key)
         changed = [follower for follower in followers.values() if follower.refresh()]
         if changed:
             self._store.put_live(name, [follower.live() for follower in changed])
@@ -197,5 +196,7 @@ class FilesFeed:
         study = StudyPaths(self._runs / focus.study)
         for attempt in trial.attempts if trial is not None else ():
             if attempt.number not in focus.attempts:
-                focus.attempts[attempt.number] = AttemptFollower(study.attempt(focus.trial, attempt.number), attempt.number)
+                focus.attempts[attempt.number] = AttemptFollower(
+                    study.attempt(focus.trial, attempt.number), attempt.number
+                )
                 focus.is_published = False

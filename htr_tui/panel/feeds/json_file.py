@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ class JsonFile:
     def refresh(self) -> bool:
         """Read it if its stat changed; True if the content is another."""
         try:
-            stat = os.stat(self.path)
+            stat = self.path.stat()
         except OSError:
             stamp = None
         else:

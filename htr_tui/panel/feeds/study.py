@@ -4,49 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from htr_tui.files import to_number
 from htr_tui.journal.fold import JournalReader, StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import StudyState, TrialRecord
+from htr_tui.journal.status import study_state
 from htr_tui.panel.feeds.json_file import JsonFile
 from htr_tui.panel.views import Liveness, StudyView, SupervisorView
-from htr_tui.processes.identity import ProcessIdentity
+from htr_tui.processes.presence import Presence, read_presence
 
 SLICE_BYTES = 1 << 20
 """Journal bytes folded at a time, so that a step stays short."""
 
-HEARTBEAT_GRACE_S = 60.0
-"""A supervisor on another machine counts as alive while its heartbeat is younger than this."""
-
 NOTES_SHOWN = 20
 
 
-def view_supervisor(record: dict[str, Any] | None, now: float) -> SupervisorView:
-    """What `supervisor.json` means at the time `now`."""
-    identity = ProcessIdentity.from_json(record)
-    if record is None or identity is None:
+def view_supervisor(presence: Presence | None) -> SupervisorView:
+    """Who supervises a study, for the screen."""
+    if presence is None:
         return SupervisorView()
-    heartbeat = to_number(record.get("heartbeat"))
-    started = to_number(record.get("started"))
-    liveness: Liveness = "dead"
-    if identity.is_here():
-        liveness = "alive" if identity.is_alive() else "dead"
-    elif heartbeat is not None and abs(now - heartbeat) < HEARTBEAT_GRACE_S:
-        liveness = "elsewhere"
-    return SupervisorView(liveness, identity.pid, identity.host, started, heartbeat)
-
-
-def study_state(fold: StudyFold, supervisor: SupervisorView) -> StudyState:
-    """The state of a study: who works at it decides, then how the last supervisor ended."""
-    if supervisor.liveness in ("alive", "elsewhere"):
-        return "running"
-    if fold.ended_reason == "finished":
-        return "finished"
-    if fold.supervisor is not None or fold.ended_reason == "failed":
-        return "interrupted"
-    return "stopped"
+    alive: Liveness = "alive" if presence.is_here else "elsewhere"
+    return SupervisorView(
+        alive if presence.alive else "dead", presence.pid, presence.host, presence.started, presence.heartbeat
+    )
 
 
 @dataclass(slots=True)
@@ -60,7 +40,6 @@ class StudyFollower:
     is_reset: bool = False
     """The last `refresh` began anew: `changed` are all there are."""
     _journal: JournalReader = field(init=False)
-    _supervisor: JsonFile = field(init=False)
     _tracking: JsonFile = field(init=False)
     _fold: StudyFold = field(init=False)
     _fold_version: int = 0
@@ -69,7 +48,6 @@ class StudyFollower:
         """Begin at the start of the files."""
         self.view = StudyView(self.paths.root.name, self.paths.root)
         self._journal = JournalReader(self.paths.journal)
-        self._supervisor = JsonFile(self.paths.supervisor)
         self._tracking = JsonFile(self.paths.tracking)
         self._fold = self._journal.fold
 
@@ -78,9 +56,9 @@ class StudyFollower:
         has_news = self._journal.refresh(SLICE_BYTES)
         self._take_trials()
         has_tracking = self._tracking.refresh()
-        self._supervisor.refresh()
-        supervisor = view_supervisor(self._supervisor.record, now)
-        state = study_state(self._fold, supervisor)
+        presence = read_presence(self.paths.supervisor, now)
+        supervisor = view_supervisor(presence)
+        state = study_state(self._fold, presence is not None and presence.alive)
         is_loaded = self.view.is_loaded or not has_news
         if has_news or has_tracking or not self.view.version:
             view = self._whole_view(supervisor, state, is_loaded)

@@ -68,7 +68,7 @@ class HeaderLine(Widget):
         line = Text(end="")
         for index, part in enumerate(parts):
             line.append(" " * GAP if index else "")
-            line.append(part.text, self.get_component_rich_style(f"header--{part.look}", partial=True))
+            line.append(part.text, self.get_component_rich_style(f"header--{part.look}"))
         return line
 
 

@@ -66,7 +66,7 @@ class KeyBar(Widget):
     def render(self) -> Text:
         """The row."""
         key, title, off = (
-            self.get_component_rich_style(name, partial=True) for name in ("keys--key", "keys--title", "keys--off")
+            self.get_component_rich_style(name) for name in ("keys--key", "keys--title", "keys--off")
         )
         line = Text(" ", no_wrap=True, overflow="ellipsis", end="")
         for index, hint in enumerate(fit(self._hints, self.size.width - 2)):

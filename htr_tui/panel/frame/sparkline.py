@@ -1,0 +1,52 @@
+"""A curve in one row of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+_LEFT: Final = (0x40, 0x04, 0x02, 0x01)
+_RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
+"""Braille dots of the left and right half of a cell, from the bottom up."""
+_ASCII_LEVELS: Final = "_.-^"
+
+
+def sparkline(values: Sequence[float], width: int, ascii: bool = False) -> str:
+    """The values in at most `width` cells, two to a cell; NaN and infinities are gaps."""
+    if width <= 0 or not values:
+        return ""
+    points = _thin(values, width if ascii else 2 * width)
+    finite = [value for value in points if math.isfinite(value)]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    levels = [_level(value, low, high) for value in points]
+    if ascii:
+        return "".join(" " if level is None else _ASCII_LEVELS[level] for level in levels)
+    cells = []
+    for i in range(0, len(levels), 2):
+        dots = 0
+        if (left := levels[i]) is not None:
+            dots |= _LEFT[left]
+        if i + 1 < len(levels) and (right := levels[i + 1]) is not None:
+            dots |= _RIGHT[right]
+        cells.append(chr(0x2800 + dots))
+    return "".join(cells)
+
+
+def _level(value: float, low: float, high: float) -> int | None:
+    if not math.isfinite(value):
+        return None
+    if high == low:
+        return 1
+    # Halves first: the difference of two huge values would be infinite.
+    share = (value / 2 - low / 2) / (high / 2 - low / 2)
+    return min(3, max(0, round(share * 3)))
+
+
+def _thin(values: Sequence[float], count: int) -> list[float]:
+    if len(values) <= count:
+        return list(values)
+    last = len(values) - 1
+    return [values[round(i * last / (count - 1))] for i in range(count)] if count > 1 else [values[-1]]

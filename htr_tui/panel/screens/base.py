@@ -1,0 +1,224 @@
+"""What all screens share: header, key bar, the actions of the table, and when to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+
+from htr_tui.panel.actions import BY_ID, Place, actions_for
+from htr_tui.panel.frame.header import HeaderLine, HeaderPart
+from htr_tui.panel.frame.key_bar import KeyBar, KeyHint
+from htr_tui.panel.messages import PlaceRequested
+from htr_tui.panel.screens import requests
+from htr_tui.panel.screens.context import PanelContext
+from htr_tui.panel.screens.headline import study_parts
+
+RETRIABLE = frozenset({"failed", "pruned", "stopped"})
+
+
+class PanelScreen(Screen[None]):
+    """A screen with a place in the actions table; it draws from the store when it is told that the store changed."""
+
+    PLACE: ClassVar[Place]
+    AUTO_FOCUS = "#main"
+
+    def __init__(self, panel: PanelContext) -> None:
+        super().__init__()
+        self.panel = panel
+        self.draws = 0
+        """Times it asked the store; counted for tests."""
+
+    # -- layout ----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Header, body, key bar."""
+        yield HeaderLine(id="header")
+        yield from self.compose_body()
+        yield KeyBar(id="keys")
+
+    def compose_body(self) -> ComposeResult:
+        """What stands between header and key bar."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while another screen was in front."""
+        if self.is_mounted:
+            self.draw()
+
+    def on_mount(self) -> None:
+        """Draw for the first time."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what the store knows now; called at most four times a second."""
+        self.draws += 1
+        self.draw_body()
+        self.draw_frame()
+
+    def draw_body(self) -> None:
+        """Show the newest records in the panes."""
+        raise NotImplementedError
+
+    def draw_frame(self) -> None:
+        """Show the newest state in header and key bar."""
+        self.query_one(HeaderLine).show(self.header_parts())
+        self.query_one(KeyBar).show(self.key_hints())
+
+    def header_parts(self) -> Sequence[HeaderPart]:
+        """The header of the screens of one study."""
+        return study_parts(self.panel, self.panel.store.study(self.panel.study))
+
+    def key_hints(self) -> list[KeyHint]:
+        """The keys of this screen, with the reason where one does nothing."""
+        return [
+            KeyHint(action.id, action.shown_key, action.title, action.help, self.why_not(action.id), action.rank)
+            for action in actions_for(self.PLACE)
+            if action.rank and action.id != f"show_{self.PLACE}"
+        ]
+
+    # -- what can be done ------------------------------------------------------------------------------------------
+
+    def current_study(self) -> str | None:
+        """The study that an action is for."""
+        return self.panel.study
+
+    def current_trial(self) -> int | None:
+        """The trial that an action is for."""
+        return self.panel.trial
+
+    def why_not(self, action_id: str) -> str | None:
+        """Why an action would do nothing now; None if it would."""
+        action = BY_ID[action_id]
+        if action.changes and self.panel.is_read_only:
+            return f"this panel is read-only: {self.panel.runs} cannot be written"
+        if action_id == "stop":
+            return self._why_not_stop()
+        if action_id == "retry":
+            return self._why_not_retry()
+        if action_id == "show_trials" and self.current_study() is None:
+            return "there is no study yet"
+        if action_id == "show_trial" and self.current_trial() is None:
+            return "there is no trial yet"
+        return None
+
+    def _why_not_stop(self) -> str | None:
+        study = self.panel.store.study(self.current_study())
+        if study is None:
+            return "there is no study yet"
+        if study.state != "running" and not study.running:
+            return f"{study.name} is not running"
+        return None
+
+    def _why_not_retry(self) -> str | None:
+        trial = self.panel.store.trial(self.current_study(), self.current_trial())
+        if trial is None:
+            return "there is no trial yet"
+        if trial.state not in RETRIABLE:
+            return f"trial {trial.number} is {trial.state}: only failed, pruned and stopped ones run again"
+        return None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what would do nothing."""
+        if action not in BY_ID:
+            return True
+        return None if self.why_not(action) is not None else True
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why a key does nothing, instead of staying silent."""
+        for action in actions_for(self.PLACE):
+            if event.key in action.keys and (reason := self.why_not(action.id)) is not None:
+                self.notify(f"{action.shown_key}: {reason}", severity="warning", timeout=4, markup=False)
+                event.stop()
+
+    @on(KeyBar.Clicked)
+    async def run_clicked(self, message: KeyBar.Clicked) -> None:
+        """Do what the key does."""
+        message.stop()
+        if (reason := self.why_not(message.action)) is not None:
+            self.notify(reason, severity="warning", timeout=4, markup=False)
+        else:
+            await self.run_action(message.action)
+
+    # -- actions that every screen has -----------------------------------------------------------------------------
+
+    def action_show_studies(self) -> None:
+        """Go to the studies."""
+        self.post_message(PlaceRequested("studies"))
+
+    def action_show_trials(self) -> None:
+        """Go to the trials."""
+        self.post_message(PlaceRequested("trials"))
+
+    def action_show_trial(self) -> None:
+        """Go to the trial."""
+        self.post_message(PlaceRequested("trial"))
+
+    def action_open(self) -> None:
+        """Screens with something to open say what."""
+
+    def action_back(self) -> None:
+        """Screens with something behind them say what."""
+
+    def action_search(self) -> None:
+        """Screens with something to search say how."""
+
+    def action_search_next(self) -> None:
+        """See `action_search`."""
+
+    def action_search_previous(self) -> None:
+        """See `action_search`."""
+
+    def action_help(self) -> None:
+        """Show the keys of this screen."""
+        from htr_tui.panel.screens.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.PLACE, self.why_not))
+
+    async def action_palette(self) -> None:
+        """Find an action by name."""
+        await self.app.run_action("command_palette")
+
+    async def action_quit(self) -> None:
+        """Close the panel."""
+        await self.app.action_quit()
+
+    def action_down(self) -> None:
+        """Move the focused pane down."""
+        self._move("down")
+
+    def action_up(self) -> None:
+        """Move the focused pane up."""
+        self._move("up")
+
+    def action_left(self) -> None:
+        """Move the focused pane left."""
+        self._move("left")
+
+    def _move(self, direction: str) -> None:
+        pane: Widget | None = self.focused
+        while pane is not None and pane is not self:
+            for name in (f"action_cursor_{direction}", f"action_scroll_{direction}"):
+                if callable(method := getattr(pane, name, None)):
+                    method()
+                    return
+            pane = pane.parent if isinstance(pane.parent, Widget) else None
+
+    @work(group="request", exit_on_error=False)
+    async def action_launch(self) -> None:
+        """Go on with a study or start one."""
+        await requests.launch(self.app, self.panel, self.current_study())
+
+    @work(group="request", exit_on_error=False)
+    async def action_stop(self) -> None:
+        """Stop the study, after asking."""
+        await requests.stop(self.app, self.panel, self.current_study())
+
+    @work(group="request", exit_on_error=False)
+    async def action_retry(self) -> None:
+        """Run the trial again, after showing with what."""
+        await requests.retry(self.app, self.panel, self.current_study(), self.current_trial())

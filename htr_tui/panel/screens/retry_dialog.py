@@ -1,0 +1,134 @@
+"""Asks with what a trial shall run again: a fix of its finding, and overrides that can be edited."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input, OptionList, Static
+
+from htr_tui.panel.frame.lines import Lines, to_content
+from htr_tui.panel.screens.dialogs import Choice, ChoiceList, Dialog
+from htr_tui.panel.screens.parameters import show_exact
+
+NO_FIX = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryChoice:
+    """What the user decided."""
+
+    fix: str
+    """Name of the fix, or `none`."""
+    overrides: tuple[str, ...] = ()
+    """`K=V` that differ from what the fix sets by itself."""
+
+    def arguments(self) -> list[str]:
+        """For the command line."""
+        return ["--fix", self.fix, *(part for pair in self.overrides for part in ("--set", pair))]
+
+
+@dataclass(frozen=True, slots=True)
+class FixView:
+    """A fix of a finding."""
+
+    name: str
+    title: str
+    effect: str = ""
+    set: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    is_applicable: bool = True
+
+
+def fixes_of(finding: Mapping[str, Any] | None) -> list[FixView]:
+    """The fixes of a `finding.json`, whatever else it holds."""
+    raw = finding.get("fixes") if finding is not None else None
+    fixes = []
+    for fix in raw if isinstance(raw, list) else []:
+        if not isinstance(fix, dict) or not isinstance(fix.get("name"), str):
+            continue
+        fixes.append(
+            FixView(
+                name=fix["name"],
+                title=str(fix.get("title") or fix["name"]),
+                effect=str(fix.get("effect") or ""),
+                set=fix["set"] if isinstance(fix.get("set"), dict) else {},
+                env=fix["env"] if isinstance(fix.get("env"), dict) else {},
+                is_applicable=fix.get("applicable", True) is not False,
+            )
+        )
+    return fixes
+
+
+class RetryDialog(Dialog[RetryChoice | None]):
+    """The fixes as a list, the overrides as a line below."""
+
+    AUTO_FOCUS = "#choices"
+
+    def __init__(self, trial: int, reason: str, fixes: Sequence[FixView], *, is_ascii: bool = False) -> None:
+        super().__init__(
+            f"Run trial {trial} again", reason, "enter run again   tab edit overrides   esc cancel", is_ascii=is_ascii
+        )
+        usable = [fix for fix in fixes if fix.is_applicable]
+        self._fixes: tuple[FixView, ...] = (*usable, FixView(NO_FIX, "without a fix", "the same parameters again"))
+
+    def compose_answer(self) -> ComposeResult:
+        """Fixes, overrides, and what is wrong with them."""
+        choices = [Choice(fix.name, fix.title, fix.effect) for fix in self._fixes]
+        yield ChoiceList(choices, is_ascii=self._is_ascii, id="choices")
+        yield Static("overrides (K=V, separated by blanks)", id="label", markup=False)
+        yield Input(_overrides_text(self._fixes[0]), placeholder="train.batch=4", id="overrides", compact=True)
+        yield Static("", id="mistake", markup=False)
+
+    @on(OptionList.OptionHighlighted)
+    def fill_overrides(self, message: OptionList.OptionHighlighted) -> None:
+        """Show what the fix under the cursor sets."""
+        message.stop()
+        self.query_one("#overrides", Input).value = _overrides_text(self._fixes[message.option_index])
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def run_again(self, message: OptionList.OptionSelected | Input.Submitted) -> None:
+        """Give the answer, if the overrides can be understood."""
+        message.stop()
+        row = self.query_one(ChoiceList).highlighted or 0
+        try:
+            overrides = parse_overrides(self.query_one("#overrides", Input).value)
+        except ValueError as error:
+            lines = Lines(66, self._is_ascii)
+            lines.wrap(str(error), "bad")
+            self.query_one("#mistake", Static).update(to_content(lines.lines))
+            return
+        self.dismiss(choose(self._fixes[row], overrides))
+
+
+def _overrides_text(fix: FixView) -> str:
+    return " ".join(shlex.quote(f"{name}={show_exact(value)}") for name, value in fix.set.items())
+
+
+def parse_overrides(text: str) -> dict[str, str]:
+    """`K=V K='a b'` as a mapping; ValueError says what is wrong."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"a quote is not closed: {error}") from error
+    overrides: dict[str, str] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not name:
+            raise ValueError(f"{word}: not of the form K=V")
+        overrides[name] = value
+    return overrides
+
+
+def choose(fix: FixView, overrides: Mapping[str, str]) -> RetryChoice:
+    """The fix with what was changed by hand; a fix whose own overrides were taken out is no longer that fix."""
+    own = {str(name): show_exact(value) for name, value in fix.set.items()}
+    if any(name not in overrides for name in own):
+        return RetryChoice(NO_FIX, tuple(f"{name}={value}" for name, value in overrides.items()))
+    changed = tuple(f"{name}={value}" for name, value in overrides.items() if own.get(name) != value)
+    return RetryChoice(fix.name, changed)

@@ -1,0 +1,147 @@
+"""Every study: state, progress, best value, running trials, alerts, and the machine below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container
+
+from htr_tui.panel.actions import Place, bindings_for
+from htr_tui.panel.frame.header import HeaderPart
+from htr_tui.panel.frame.lines import Lines
+from htr_tui.panel.frame.search_line import SearchLine
+from htr_tui.panel.frame.text_pane import TextPane
+from htr_tui.panel.messages import StudyOpened
+from htr_tui.panel.screens.base import PanelScreen
+from htr_tui.panel.screens.headline import gpu_parts, stale_parts
+from htr_tui.panel.screens.study_rows import COLUMNS, WIDE_COLUMNS, StudyRows, describe_study
+from htr_tui.panel.widgets.trial_table import VirtualTable
+
+WIDE = 110
+
+
+class StudiesScreen(PanelScreen):
+    """The list of studies with a pane about the one under the cursor."""
+
+    PLACE: ClassVar[Place] = "studies"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("studies")]
+
+    def compose_body(self) -> ComposeResult:
+        """Table, detail, search line."""
+        with Container(id="body"):
+            yield VirtualTable(COLUMNS, id="main", ascii=self.panel.is_ascii)
+            yield TextPane(id="detail", can_focus=False)
+        yield SearchLine()
+
+    # -- drawing ---------------------------------------------------------------------------------------------------
+
+    def draw_body(self) -> None:
+        """Rows and detail."""
+        store, table = self.panel.store, self.query_one(VirtualTable)
+        table.set_empty_text(self._empty_text())
+        table.set_columns(WIDE_COLUMNS if self.app.size.width >= WIDE else COLUMNS)
+        table.set_rows(StudyRows(store.studies(), self.panel.clock(), self.panel.is_ascii))
+        self._draw_detail()
+
+    def _empty_text(self) -> str:
+        if not self.panel.store.is_scanned:
+            return "Reading ..."
+        return f"No studies in {self.panel.runs} yet: press l to launch one, or run `htr-tui demo`."
+
+    def _draw_detail(self) -> None:
+        pane = self.query_one(TextPane)
+        lines = Lines(pane.text_width, self.panel.is_ascii)
+        study = self.panel.store.study(self.current_study())
+        if study is not None:
+            running = study.running[:16]
+            trials = {n: trial for n in running if (trial := self.panel.store.trial(study.name, n)) is not None}
+            describe_study(lines, study, trials, self.panel.store.live(study.name), self.panel.clock())
+        pane.show(lines.lines)
+
+    def header_parts(self) -> Sequence[HeaderPart]:
+        """All studies in a few words."""
+        studies = self.panel.store.studies()
+        running = sum(study.state == "running" for study in studies)
+        interrupted = sum(study.state == "interrupted" for study in studies)
+        parts = [HeaderPart("htr-tui", "name", 0), HeaderPart(str(self.panel.runs), "dim", 3)]
+        if self.panel.store.is_scanned:
+            parts.append(HeaderPart(f"{len(studies)} studies" if len(studies) != 1 else "1 study", "plain", 1))
+        if running:
+            parts.append(HeaderPart(f"{running} running", "good", 1, is_right=True))
+        if interrupted:
+            parts.append(HeaderPart(f"! {interrupted} interrupted", "bad", 1, is_right=True))
+        return [*parts, *gpu_parts(self.panel), *stale_parts(self.panel)]
+
+    # -- what the user does ----------------------------------------------------------------------------------------
+
+    def current_study(self) -> str | None:
+        """The study under the cursor."""
+        key = self.query_one(VirtualTable).cursor_key if self.is_mounted else None
+        return str(key) if key is not None else None
+
+    @on(VirtualTable.RowHighlighted)
+    def follow_cursor(self, message: VirtualTable.RowHighlighted) -> None:
+        """Tell about the study under the cursor."""
+        message.stop()
+        self._draw_detail()
+        self.draw_frame()
+
+    @on(VirtualTable.RowSelected)
+    def open_row(self, message: VirtualTable.RowSelected) -> None:
+        """Open it."""
+        message.stop()
+        self.post_message(StudyOpened(str(message.key)))
+
+    def action_open(self) -> None:
+        """Open the study under the cursor."""
+        if (study := self.current_study()) is not None:
+            self.post_message(StudyOpened(study))
+
+    def action_show_trials(self) -> None:
+        """Open the study under the cursor."""
+        self.action_open()
+
+    def action_search(self) -> None:
+        """Search by name."""
+        self.query_one(SearchLine).open("/", "search")
+
+    @on(SearchLine.Changed)
+    def search(self, message: SearchLine.Changed) -> None:
+        """Go to the first match."""
+        message.stop()
+        self._go_to(message.text, 0)
+
+    @on(SearchLine.Closed)
+    def leave_search(self, message: SearchLine.Closed) -> None:
+        """Back to the table."""
+        message.stop()
+        self.query_one(VirtualTable).focus()
+
+    def action_search_next(self) -> None:
+        """To the next match."""
+        self._go_to(self.query_one(SearchLine).text, 1)
+
+    def action_search_previous(self) -> None:
+        """To the match before."""
+        self._go_to(self.query_one(SearchLine).text, -1)
+
+    def _go_to(self, text: str, step: int) -> None:
+        table = self.query_one(VirtualTable)
+        studies = self.panel.store.studies()
+        if not text or not studies:
+            return
+        row = table.cursor_row
+        for offset in range(1 if step else 0, len(studies) + 1):
+            found = (row + offset * (step or 1)) % len(studies)
+            if text.lower() in studies[found].name.lower():
+                table.move_cursor(found)
+                return
+        self.query_one(SearchLine).show_problem(f"no study is called like {text}")
+
+    def action_back(self) -> None:
+        """End the search."""
+        self.query_one(SearchLine).close()

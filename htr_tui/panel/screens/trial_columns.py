@@ -1,0 +1,183 @@
+"""The columns of the trials table: what each shows of a trial and by what it sorts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from htr_tui.files import to_number
+from htr_tui.journal.records import TRIAL_STATES, TrialRecord
+from htr_tui.panel import format
+from htr_tui.panel.screens.parameters import short_names, show_value
+from htr_tui.panel.views import LiveAttempt, StudyView
+from htr_tui.panel.widgets.table_rows import Align, Cell, CellValue, Column, Kind
+
+STATE_KINDS: Final[Mapping[str, Kind]] = {
+    "queued": "muted",
+    "running": "accent",
+    "complete": "good",
+    "pruned": "muted",
+    "failed": "bad",
+    "stopped": "warn",
+}
+
+PARAMETERS_SHOWN: Final = 24
+GIB: Final = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class CellContext:
+    """What a cell needs beside its trial."""
+
+    now: float = 0.0
+    best: int | None = None
+    live: Mapping[int, LiveAttempt] = field(default_factory=dict)
+    is_ascii: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialColumn:
+    """One column."""
+
+    key: str
+    title: str
+    width: int
+    show: Callable[[TrialRecord, CellContext], CellValue]
+    sort: Callable[[TrialRecord], Any]
+    """A number, a text or None; what is missing sorts last either way."""
+    align: Align = "right"
+    is_stretched: bool = False
+
+    def as_table_column(self) -> Column:
+        """For the table widget."""
+        return Column(self.key, self.title, self.width, self.align, stretch=self.is_stretched)
+
+
+def trial_columns(study: StudyView | None) -> list[TrialColumn]:
+    """The columns of a study: the fixed ones and its parameters."""
+    parameters = study.facts.parameters if study is not None else ()
+    best = study.best.value if study is not None and study.best is not None else None
+    digits = value_digits(best)
+    columns = [
+        TrialColumn("trial", "#", 5, lambda trial, _: str(trial.number), lambda trial: trial.number),
+        TrialColumn("state", "state", 10, _show_state, lambda trial: TRIAL_STATES.index(trial.state), align="left"),
+        TrialColumn("value", "value", 8, lambda trial, _: _show_result(trial, digits), lambda trial: trial.value),
+    ]
+    columns += _parameter_columns(parameters)
+    columns += [
+        TrialColumn("epoch", "epoch", 7, _show_epoch, lambda trial: trial.epoch),
+        TrialColumn("time", "time", 6, _show_time, lambda trial: trial.seconds(0.0) if trial.ended else None),
+        TrialColumn("gb", "peak GB", 7, _show_memory, lambda trial: trial.peak_gpu_bytes),
+        TrialColumn("finding", "finding", 16, _show_finding, finding_of, align="left", is_stretched=True),
+    ]
+    return columns
+
+
+def value_digits(value: float | None) -> int:
+    """Decimals that give about four significant digits."""
+    if value is None or not math.isfinite(value) or value == 0:
+        return 2
+    return max(1, min(4, 3 - math.floor(math.log10(abs(value)))))
+
+
+def elapsed(seconds: float | None) -> str:
+    """A span that still grows: in whole minutes after the first, so that nothing ticks needlessly."""
+    if seconds is None or not math.isfinite(seconds):
+        return format.MISSING
+    if seconds < 60:
+        return f"{max(0, int(seconds)) // 10 * 10} s"
+    return f"{int(seconds) // 60} min" if seconds < 3600 else format.duration(seconds)
+
+
+def finding_of(trial: TrialRecord) -> str | None:
+    """The category of what failed in a trial, of its last attempt where the trial itself did not fail."""
+    if trial.category:
+        return trial.category
+    return next((attempt.category for attempt in reversed(trial.attempts) if attempt.category), None)
+
+
+def epoch_of(trial: TrialRecord, live: LiveAttempt | None) -> tuple[int | None, int | None]:
+    """The epoch a trial is at and how many it will have, the newest of what is known."""
+    if trial.state != "running" or live is None:
+        return trial.epoch, trial.epochs
+    return live.epoch if live.epoch is not None else trial.epoch, live.epochs or trial.epochs
+
+
+def _parameter_columns(parameters: tuple[str, ...]) -> list[TrialColumn]:
+    columns = []
+    for name, short in list(short_names(parameters).items())[:PARAMETERS_SHOWN]:
+        columns.append(
+            TrialColumn(
+                f"param:{name}",
+                short,
+                max(6, min(12, len(short))),
+                lambda trial, _, name=name: _show_parameter(trial, name),  # type: ignore[misc]
+                lambda trial, name=name: trial.params.get(name),  # type: ignore[misc]
+            )
+        )
+    return columns
+
+
+def _show_parameter(trial: TrialRecord, name: str) -> str:
+    return show_value(trial.params[name]) if name in trial.params else ""
+
+
+def _show_state(trial: TrialRecord, context: CellContext) -> CellValue:
+    return Cell(format.state_symbol(trial.state, context.is_ascii), STATE_KINDS.get(trial.state, ""))
+
+
+def _show_result(trial: TrialRecord, digits: int) -> CellValue:
+    if trial.value is not None:
+        return format.number(trial.value, digits)
+    if trial.reported and trial.state in ("running", "pruned", "stopped"):
+        newest = trial.reported[max(trial.reported)]
+        return Cell(format.number(newest, digits), "muted")
+    return Cell("…" if trial.state == "running" else format.MISSING, "muted")
+
+
+def _show_epoch(trial: TrialRecord, context: CellContext) -> CellValue:
+    epoch, epochs = epoch_of(trial, context.live.get(trial.number))
+    if epoch is None:
+        return ""
+    return f"{epoch}/{epochs}" if epochs else str(epoch)
+
+
+def _show_time(trial: TrialRecord, context: CellContext) -> CellValue:
+    if trial.state == "running":
+        return elapsed(trial.seconds(context.now))
+    seconds = trial.seconds(context.now)
+    return format.duration(seconds) if seconds is not None else ""
+
+
+def _show_memory(trial: TrialRecord, context: CellContext) -> CellValue:
+    live = context.live.get(trial.number)
+    peak = max(trial.peak_gpu_bytes or 0, (live.gpu_bytes or 0) if live and trial.state == "running" else 0)
+    return f"{peak / GIB:.1f}" if peak else ""
+
+
+def _show_finding(trial: TrialRecord, context: CellContext) -> CellValue:
+    if trial.state == "failed":
+        return Cell(f"{trial.category or 'unknown'} {'!' if context.is_ascii else '⚑'}", "bad")
+    if trial.number == context.best:
+        return Cell("* best" if context.is_ascii else "★ best", "good")
+    category = finding_of(trial)
+    if category is None:
+        return Cell(trial.label or "", "muted")
+    fix = next((attempt.fix for attempt in reversed(trial.attempts) if attempt.fix), None)
+    return Cell(f"{category}, then {fix}" if fix else category, "muted")
+
+
+def sort_key(column: TrialColumn, trial: TrialRecord, is_descending: bool) -> tuple[Any, ...]:
+    """What the rows are ordered by; missing values and NaN come last in both directions."""
+    raw = column.sort(trial)
+    number = to_number(raw)
+    if number is not None and not math.isnan(number):
+        return (0, -number if is_descending else number)
+    if raw is None or number is not None:
+        return (2,)
+    text = str(raw)[:64]
+    if not is_descending:
+        return (1, text)
+    return (1, *(-ord(character) for character in text), 1)
