@@ -1,0 +1,32 @@
+"""Entry point of `htr-gan` and of `python -m htr_gan`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from htr_gan.cli.parser import build_parser
+from htr_gan.errors import GanError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; mistakes of the user are told without a traceback."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        if arguments.command == "train":
+            from htr_gan.cli.train import run_train
+
+            return run_train(arguments)
+        from htr_gan.cli.data import run_data
+
+        return run_data(arguments)
+    except GanError as error:
+        sys.stderr.write(f"htr-gan: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"htr-gan: {type(error).__name__}: {error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of htr-gan, one a module."""

@@ -1,0 +1,1 @@
+"""Configuration: typed models, and a loader that names every mistake with file, line and key."""

@@ -1,0 +1,87 @@
+"""Sets of lines kept on disk under a name made from their settings; made once, also when two processes want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from htr_gan.config.schema import DataConfig
+from htr_gan.data.lines import LineSet, read_lines
+from htr_gan.data.make import LineSettings, make_lines
+from htr_gan.errors import GanError, MissingFileError
+from htr_gan.files import folder_written_whole, locked, sweep_leftovers
+
+TRAIN, HELD_OUT = "train", "held-out"
+NOTE_EVERY_S = 10.0
+"""How often one who waits for a lock says so."""
+
+Note = Callable[[str], None]
+
+
+def settings_of(data: DataConfig, split: str, *, degraded: bool) -> LineSettings:
+    """What the lines of a split depend on."""
+    return LineSettings(
+        lines=data.lines if split == TRAIN else data.held_out,
+        seed=data.seed,
+        split=split,
+        height=data.height,
+        width=data.width,
+        text_length=data.text_length,
+        fonts=data.fonts,
+        strength=data.strength if degraded else None,
+    )
+
+
+def load_lines(
+    data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
+) -> LineSet:
+    """The lines of a split: from `data.path`, from the cache, or rendered now."""
+    if data.path is not None:
+        if not data.path.is_dir():
+            raise MissingFileError(data.path, "data.path should be a folder made by `htr-gan data`")
+        return read_lines(data.path / split, with_degraded=degraded)
+    settings = settings_of(data, split, degraded=degraded)
+    folder = cache / "lines" / settings.name()
+    found = _read_cached(folder, degraded)
+    if found is not None:
+        return found
+    with locked(folder.with_name(f"{folder.name}.lock"), WaitingNote(check, note, f"the {split} lines")):
+        found = _read_cached(folder, degraded)  # somebody else made it while this process waited
+        if found is None:
+            sweep_leftovers(folder)
+            note(f"rendering {settings.lines} {split} lines")
+            with folder_written_whole(folder) as fresh:
+                make_lines(settings, fresh, data.workers, check)
+            found = read_lines(folder, with_degraded=degraded)
+    return found
+
+
+def write_lines(data: DataConfig, folder: Path, check: Callable[[], None]) -> None:
+    """Both splits into `folder`, as `htr-gan data` promises."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in (TRAIN, HELD_OUT):
+        sweep_leftovers(folder / split)
+        with folder_written_whole(folder / split) as fresh:
+            make_lines(settings_of(data, split, degraded=True), fresh, data.workers, check)
+
+
+def _read_cached(folder: Path, degraded: bool) -> LineSet | None:
+    try:
+        return read_lines(folder, with_degraded=degraded)
+    except GanError:
+        return None  # missing, or damaged: it is a cache, so it is made again
+
+
+class WaitingNote:
+    """Called while a lock is waited for: lets the user stop, and says every now and then what is waited for."""
+
+    def __init__(self, check: Callable[[], None], note: Note, what: str) -> None:
+        self._check, self._note, self._what = check, note, what
+        self._next_s = 0.0
+
+    def __call__(self, waited_s: float) -> None:
+        """Report after `waited_s` seconds of waiting."""
+        self._check()
+        if waited_s >= self._next_s:
+            self._note(f"waiting for another process that makes {self._what}")
+            self._next_s = waited_s + NOTE_EVERY_S

@@ -1,0 +1,1 @@
+"""How good a restoration is: as a picture, and as a text."""

@@ -1,0 +1,1 @@
+"""The networks: recogniser, generator, discriminator, and reading their output."""

@@ -1,0 +1,1 @@
+"""What happens around the gradient steps, one concern a module."""

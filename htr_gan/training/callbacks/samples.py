@@ -1,0 +1,69 @@
+"""A picture of the same held-out lines after each epoch: degraded, restored, clean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from htr_gan.events import EventSink, attempt_folder
+from htr_gan.files import write_atomic
+from htr_gan.training.progress import Progress
+
+Pictures = NDArray[np.uint8]
+
+PANELS = ("degraded", "restored", "clean")
+GAP, CAPTION = 4, 14
+"""Pixels between pictures, and for the words above them."""
+
+
+def contact_sheet(panels: dict[str, Pictures]) -> Image.Image:
+    """Columns of lines with their captions; each value is [lines, height, width]."""
+    count, height, width = next(iter(panels.values())).shape
+    size = (len(panels) * (width + GAP) + GAP, CAPTION + count * (height + GAP) + GAP)
+    sheet = Image.new("L", size, 160)
+    pen = ImageDraw.Draw(sheet)
+    for column, (caption, lines) in enumerate(panels.items()):
+        left = GAP + column * (width + GAP)
+        pen.text((left, 1), caption, fill=0)
+        for row, line in enumerate(lines):
+            sheet.paste(Image.fromarray(line), (left, CAPTION + GAP + row * (height + GAP)))
+    return sheet
+
+
+class Samples(keras.callbacks.Callback):  # type: ignore[misc]
+    """Writes `samples/epoch-0003.png` and tells it; a picture that cannot be written is a warning, no more."""
+
+    def __init__(
+        self, progress: Progress, panels: Callable[[], dict[str, Pictures]], folder: Path, events: EventSink
+    ) -> None:
+        super().__init__()
+        self._progress, self._panels, self._events = progress, panels, events
+        self._folder = folder / "samples"
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Draw the epoch that just ended."""
+        done = self._progress.epochs_done
+        path = self._folder / f"epoch-{done:04d}.png"
+        try:
+            self._folder.mkdir(exist_ok=True)
+            write_atomic(path, _png(contact_sheet(self._panels())))
+        except OSError as error:
+            self._events.note(f"the sample picture was not written: {error}", "warning")
+            return
+        relative = os.path.relpath(path, attempt_folder(self._folder.parent))
+        caption = f"epoch {done}: degraded | restored | clean"
+        self._events.emit("sample", path=relative, epoch=done, caption=caption, panels=list(PANELS))
+
+
+def _png(sheet: Image.Image) -> bytes:
+    buffer = BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()

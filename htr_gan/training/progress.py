@@ -1,0 +1,49 @@
+"""How far a training has come: what a checkpoint remembers beside the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """Changed by the callbacks only; all of it is in every checkpoint."""
+
+    epochs_done: int = 0
+    steps_done: int = 0
+    """Optimizer steps in the epoch that is not finished yet."""
+    global_step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """One {"epoch", "step", "values"} for each finished epoch."""
+    best_epoch: int = 0
+    """The epoch with the best score so far; 0 before the first."""
+    best_score: float | None = None
+    partial_means: dict[str, list[float]] = field(default_factory=dict)
+    """Running loss means of the unfinished epoch."""
+
+    def finish_epoch(self, values: dict[str, float], score: float) -> None:
+        """Take the values of the epoch that just ended."""
+        self.epochs_done += 1
+        self.steps_done = 0
+        self.partial_means = {}
+        self.history.append({"epoch": self.epochs_done, "step": self.global_step, "values": values})
+        if self.best_score is None or score > self.best_score:
+            self.best_score, self.best_epoch = score, self.epochs_done
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "epochs_done": self.epochs_done,
+            "steps_done": self.steps_done,
+            "global_step": self.global_step,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "partial_means": self.partial_means,
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Progress:
+        """From JSON; KeyError or TypeError for a record that is none."""
+        return cls(**{name: record[name] for name in cls().record()})

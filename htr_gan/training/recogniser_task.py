@@ -1,0 +1,72 @@
+"""The task `recognizer`: learn to read clean lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_gan.alphabet import Alphabet
+from htr_gan.config.schema import DataConfig, RecognizerConfig, RecognizerModelConfig
+from htr_gan.data.lines import LineSet, check_lines
+from htr_gan.metrics.text import character_error_rate, word_error_rate
+from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser
+from htr_gan.training.feeding import ordered_batches, step_batches
+from htr_gan.training.recogniser_model import RecogniserModel
+from htr_gan.training.schedule import WarmupCosine
+
+VALIDATION_BATCH = 64
+
+
+def new_recogniser(data: DataConfig, model: RecognizerModelConfig, alphabet: Alphabet, *, use_cudnn: bool) -> Any:
+    """An untrained recogniser for lines of this size."""
+    return build_recogniser(
+        data.height, data.width, alphabet.classes, channels=model.width, lstm=model.lstm, use_cudnn=use_cudnn
+    )
+
+
+def check_for_recogniser(lines: LineSet, data: DataConfig, alphabet: Alphabet) -> None:
+    """DataError for lines that cannot be trained on."""
+    check_lines(lines, alphabet, data.height, data.width, data.text_length, data.width // COLUMNS_PER_STEP)
+
+
+class RecogniserTask:
+    """Implements `htr_gan.training.task.Task`."""
+
+    panels = None
+
+    def __init__(self, config: RecognizerConfig, alphabet: Alphabet, train: LineSet, held_out: LineSet) -> None:
+        for lines in (train, held_out):
+            check_for_recogniser(lines, config.data, alphabet)
+        self._alphabet, self._held_out = alphabet, held_out
+        self._columns: dict[str, NDArray[Any]] = {
+            "clean": train.clean,
+            "labels": alphabet.encode_padded(train.texts, config.data.text_length),
+        }
+        keras.utils.set_random_seed(config.seed)
+        recogniser = new_recogniser(config.data, config.model, alphabet, use_cudnn=config.model.use_cudnn)
+        plan = config.train
+        rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
+        self.model = RecogniserModel(recogniser, plan.accumulation)
+        self.model.compile_with(keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="recogniser_adam"))
+        self.lines = len(train)
+
+    def batches(self, indices: NDArray[np.int64]) -> Any:
+        """Pictures and labels."""
+        return step_batches(self._columns, indices)
+
+    def validate(self) -> dict[str, float]:
+        """Error rates on held-out clean lines."""
+        batches = ordered_batches({"clean": self._held_out.clean}, VALIDATION_BATCH)
+        labels = self.model.predict(batches, verbose=0)["labels"]
+        read = [self._alphabet.decode(row) for row in labels]
+        return {
+            "val/cer": character_error_rate(read, self._held_out.texts),
+            "val/wer": word_error_rate(read, self._held_out.texts),
+        }
+
+    def score(self, values: dict[str, float]) -> float:
+        """The fewer errors the better."""
+        return -values["val/cer"]

@@ -1,0 +1,85 @@
+"""A training run from its configuration to its `end` event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from htr_gan.alphabet import LOWERCASE
+from htr_gan.config.places import cache_folder
+from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
+from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines
+from htr_gan.events import EventSink
+from htr_gan.stop import StopFlag
+from htr_gan.training.checkpoint_folder import Checkpoint
+from htr_gan.training.gan_task import GanTask
+from htr_gan.training.inject import Injection
+from htr_gan.training.loop import Loop
+from htr_gan.training.shared_recogniser import (
+    load_recogniser,
+    prepare_recogniser,
+    provide_recogniser,
+    write_recogniser,
+)
+
+RECOGNISER_FOLDER = "recognizer"
+"""Where a run of task `recognizer` leaves its result, for `recognizer.path`."""
+
+
+def run_session(
+    config: Config,
+    recogniser_config: RecognizerConfig | None,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    events: EventSink,
+    stop: StopFlag,
+    injection: Injection | None,
+) -> None:
+    """Train `config` in `out` from `checkpoint` on; raises for everything but success."""
+    if isinstance(config, GanConfig):
+        assert recogniser_config is not None
+        _run_gan(config, recogniser_config, out, checkpoint, events, stop, injection)
+    else:
+        _run_recogniser(config, out, checkpoint, events, stop, injection)
+
+
+def _run_recogniser(
+    config: RecognizerConfig,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    events: EventSink,
+    stop: StopFlag,
+    injection: Injection | None,
+) -> None:
+    task = prepare_recogniser(config, events, stop)
+    loop = Loop(task, config, out, events, stop, injection)
+    if checkpoint is not None:
+        loop.restore(checkpoint)
+    loop.run()
+    write_recogniser(out / RECOGNISER_FOLDER, task, config, loop.progress.history[-1]["values"]["val/cer"])
+
+
+def _run_gan(
+    config: GanConfig,
+    recogniser_config: RecognizerConfig,
+    out: Path,
+    checkpoint: Checkpoint | None,
+    events: EventSink,
+    stop: StopFlag,
+    injection: Injection | None,
+) -> None:
+    train, held_out = (
+        load_lines(config.data, split, cache_folder(config), stop.check, events.note, degraded=True)
+        for split in (TRAIN, HELD_OUT)
+    )
+    stored = provide_recogniser(config, recogniser_config, events, stop)
+    if checkpoint is not None and checkpoint.meta.get("recognizer_sha256") not in (None, stored.sha256):
+        events.note("the checkpoint was trained with another recogniser; going on with this one", "warning")
+    stop.check()
+    recogniser = load_recogniser(stored, config, LOWERCASE)
+    task = GanTask(config, LOWERCASE, recogniser, train, held_out)
+    extra = {"recognizer_sha256": stored.sha256}
+    loop = Loop(task, config, out, events, stop, injection, extra=extra)
+    if checkpoint is not None:
+        loop.restore(checkpoint)
+    stop.check()
+    loop.run()

@@ -1,0 +1,164 @@
+"""The recogniser that all trials of a study share: trained by the first that wants it, under a lock; reused by the rest."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from htr_gan.alphabet import LOWERCASE, Alphabet
+from htr_gan.config.places import cache_folder
+from htr_gan.config.schema import GanConfig, RecognizerConfig, flatten
+from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, load_lines, settings_of
+from htr_gan.errors import DataError, MissingFileError
+from htr_gan.events import EventSink, NestedEvents
+from htr_gan.files import fingerprint, folder_written_whole, locked, read_json, sweep_leftovers, write_json
+from htr_gan.stop import StopFlag
+from htr_gan.training.checkpoint_folder import find_checkpoint, state_sha256
+from htr_gan.training.loop import Loop
+from htr_gan.training.recogniser_task import RecogniserTask, new_recogniser
+
+SCHEMA = 1
+WEIGHTS, META = "weights.npz", "recognizer.json"
+_NOT_LEARNED = ("cache_dir", "data.path", "data.workers", "data.strength", "model.use_cudnn")
+"""Keys that change nothing about what is learned."""
+
+
+@dataclass(frozen=True)
+class StoredRecogniser:
+    """A trained recogniser on disk."""
+
+    folder: Path
+    sha256: str
+    cer: float
+    trained_at: str
+    model: dict[str, Any]
+    """`width` and `lstm` of the network."""
+
+
+def recogniser_name(config: RecognizerConfig) -> str:
+    """The same for configurations that learn the same."""
+    learned = {key: value for key, value in flatten(config).items() if key not in _NOT_LEARNED}
+    if config.data.path is None:
+        lines: Any = [settings_of(config.data, split, degraded=False).record() for split in (TRAIN, HELD_OUT)]
+    else:
+        lines = str(config.data.path)
+    return fingerprint({"schema": SCHEMA, "config": learned, "lines": lines})
+
+
+def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfig, cer: float) -> None:
+    """Put a trained recogniser into `folder`, as a whole."""
+    arrays = {variable.path: np.asarray(variable.numpy()) for variable in task.model.recogniser.variables}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder_written_whole(folder) as fresh:
+        with open(fresh / WEIGHTS, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        record = {
+            "schema": SCHEMA,
+            "sha256": state_sha256(arrays),
+            "cer": cer,
+            "trained_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "model": {"width": config.model.width, "lstm": config.model.lstm},
+            "config": flatten(config),
+        }
+        write_json(fresh / META, record)
+
+
+def find_recogniser(folder: Path) -> StoredRecogniser | None:
+    """What lies in `folder`, or None."""
+    meta = read_json(folder / META)
+    if meta is None or meta.get("schema") != SCHEMA or not (folder / WEIGHTS).is_file():
+        return None
+    return StoredRecogniser(folder, str(meta["sha256"]), float(meta["cer"]), str(meta["trained_at"]), meta["model"])
+
+
+def load_recogniser(stored: StoredRecogniser, config: GanConfig, alphabet: Alphabet) -> Any:
+    """The network with its weights, frozen; DataError if the file is damaged or of another size."""
+    from htr_gan.config.schema import RecognizerModelConfig
+
+    model = RecognizerModelConfig.model_validate(stored.model)
+    recogniser = new_recogniser(config.data, model, alphabet, use_cudnn=config.model.use_cudnn)
+    try:
+        with np.load(stored.folder / WEIGHTS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # numpy raises many kinds for a damaged zip; all mean the same here
+        raise DataError(f"{stored.folder / WEIGHTS}: cannot be read", str(error)) from error
+    if state_sha256(arrays) != stored.sha256:
+        raise DataError(f"{stored.folder / WEIGHTS}: damaged", "its bytes are not those that were written")
+    for variable in recogniser.variables:
+        if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):
+            raise DataError(
+                f"the recogniser in {stored.folder} does not fit lines of {config.data.height} x {config.data.width}",
+                f"first difference: {variable.path}",
+            )
+        variable.assign(arrays[variable.path])
+    recogniser.trainable = False
+    return recogniser
+
+
+def provide_recogniser(
+    config: GanConfig, wanted: RecognizerConfig, events: EventSink, stop: StopFlag
+) -> StoredRecogniser:
+    """The recogniser for a GAN: given by path, found in the cache, or trained now."""
+    if config.recognizer.path is not None:
+        stored = find_recogniser(config.recognizer.path)
+        if stored is None:
+            raise MissingFileError(config.recognizer.path / META, "recognizer.path should be a trained recogniser")
+        _tell_reused(stored, events)
+        return stored
+    folder = cache_folder(config) / "recognizers" / recogniser_name(wanted)
+    stored = find_recogniser(folder)
+    if stored is None:
+        waiting = WaitingNote(stop.check, events.note, "the shared recogniser")
+        with locked(folder.with_name(f"{folder.name}.lock"), waiting):
+            stored = find_recogniser(folder)  # somebody else trained it while this process waited
+            if stored is None:
+                return _train_shared(config, wanted, folder, events, stop)
+    _tell_reused(stored, events)
+    return stored
+
+
+def _tell_reused(stored: StoredRecogniser, events: EventSink) -> None:
+    events.note(
+        f"recogniser reused, sha256 {stored.sha256[:16]}, trained at {stored.trained_at}, CER {stored.cer:.1%}, "
+        f"from {stored.folder}"
+    )
+
+
+def _train_shared(
+    config: GanConfig, wanted: RecognizerConfig, folder: Path, events: EventSink, stop: StopFlag
+) -> StoredRecogniser:
+    """Train under the lock; what a killed process left of its training is gone on with."""
+    sweep_leftovers(folder)
+    work = folder.with_name(f"{folder.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    events.note(f"training the shared recogniser: {wanted.train.epochs} epochs of {wanted.train.steps} steps")
+    nested = NestedEvents(events, "recogniser")
+    wanted = wanted.model_copy(update={"cache_dir": cache_folder(config)})
+    task = prepare_recogniser(wanted, nested, stop)
+    loop = Loop(task, wanted, work, nested, stop, label="recogniser: ")
+    checkpoint = find_checkpoint(work)
+    if checkpoint is not None:
+        loop.restore(checkpoint)
+        nested.note(f"going on after epoch {loop.progress.epochs_done}")
+    loop.run()
+    write_recogniser(folder, task, wanted, loop.progress.history[-1]["values"]["val/cer"])
+    shutil.rmtree(work, ignore_errors=True)
+    stored = find_recogniser(folder)
+    if stored is None:
+        raise MissingFileError(folder / META, "the recogniser that was just written is gone")
+    events.note(f"recogniser trained, sha256 {stored.sha256[:16]}, CER {stored.cer:.1%}, kept in {folder}")
+    return stored
+
+
+def prepare_recogniser(config: RecognizerConfig, events: EventSink, stop: StopFlag) -> RecogniserTask:
+    """The task with its lines."""
+    cache = cache_folder(config)
+    train, held_out = (
+        load_lines(config.data, split, cache, stop.check, events.note, degraded=False) for split in (TRAIN, HELD_OUT)
+    )
+    return RecogniserTask(config, LOWERCASE, train, held_out)

@@ -1,0 +1,70 @@
+"""What both trained models share: named loss terms, accumulation, and a state that can be written and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SteppedModel(keras.Model):  # type: ignore[misc]
+    """A model that `fit` can train, with its complete state by name.
+
+    Subclasses set `optimizer`s through `compile` and list their networks in `networks()`.
+    """
+
+    def __init__(self, terms: Iterable[str], accumulation: int, name: str) -> None:
+        super().__init__(name=name)
+        self.accumulation = accumulation
+        self.term_means = {term: keras.metrics.Mean(name=term) for term in terms}
+        self.built = True  # its networks are; there is no call to trace
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means of the loss terms, which Keras resets at each epoch."""
+        return list(self.term_means.values())
+
+    def track(self, terms: dict[str, Any]) -> dict[str, Any]:
+        """Take the terms of a step into the means of the epoch, and return these."""
+        for name, value in terms.items():
+            self.term_means[name].update_state(value)
+        return {name: mean.result() for name, mean in self.term_means.items()}
+
+    def networks(self) -> dict[str, Any]:
+        """The trained networks by name."""
+        raise NotImplementedError
+
+    def optimizers(self) -> dict[str, Any]:
+        """The optimizers by name, built."""
+        raise NotImplementedError
+
+    def state_variables(self) -> dict[str, Any]:
+        """Every variable that training changes, by a name that is the same in every process."""
+        named: dict[str, Any] = {}
+        for owner, network in self.networks().items():
+            for variable in network.variables:
+                named[f"{owner}/{variable.path}"] = variable
+        for owner, optimizer in self.optimizers().items():
+            for index, variable in enumerate(optimizer.variables):
+                if not variable.path.endswith("learning_rate"):  # comes from the configuration
+                    named[f"{owner}_optimizer/{index:03d}/{variable.path}"] = variable
+        return named
+
+    def partial_means(self) -> dict[str, list[float]]:
+        """The running means of an unfinished epoch: term to [total, count]."""
+        return {name: [float(v.numpy()) for v in mean.variables] for name, mean in self.term_means.items()}
+
+    def restore_means(self, means: dict[str, list[float]]) -> None:
+        """Put `partial_means` back; terms that are new or gone do not matter."""
+        for name, values in means.items():
+            if name in self.term_means:
+                for variable, value in zip(self.term_means[name].variables, values, strict=True):
+                    variable.assign(value)
+
+
+def variable_arrays(model: SteppedModel) -> dict[str, NDArray[Any]]:
+    """The state as arrays."""
+    return {name: np.asarray(variable.numpy()) for name, variable in model.state_variables().items()}

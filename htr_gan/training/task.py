@@ -1,0 +1,38 @@
+"""What the training loop needs to know of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_gan.training.stepped import SteppedModel
+
+Panels = Callable[[], dict[str, NDArray[np.uint8]]]
+
+
+class Task(Protocol):
+    """A model with its data; the loop gives it line numbers and asks how good it is."""
+
+    @property
+    def model(self) -> SteppedModel:
+        """What is trained; its state is what checkpoints hold."""
+
+    @property
+    def lines(self) -> int:
+        """Number of training lines."""
+
+    @property
+    def panels(self) -> Panels | None:
+        """The pictures of the last validation, if the task shows any."""
+
+    def batches(self, indices: NDArray[np.int64]) -> Any:
+        """The lines of each step, one row of `indices` each."""
+
+    def validate(self) -> dict[str, float]:
+        """Metrics on the held-out lines, named `val/...`."""
+
+    def score(self, values: dict[str, float]) -> float:
+        """One number for an epoch; the highest is the best epoch."""
