@@ -277,7 +277,7 @@ class _Case:
             title = f"{what} at {unknown.place}" if unknown.place else what
             detail = clean_text(unknown.message, 200)
             return Cause("crash", 0.75, title=title, evidence=(first,), detail=detail and f"It says: {detail}")
-        bare = last_bare_exception(lines)
+        bare = last_bare_exception(lines, self.quoted_lines(), 20 if self.failed else 5)
         if bare is None or (self.failed is None and self.survived(bare)):
             return None
         if any(regex.search(lines[bare].text) for regex in self.rules.harmless):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -90,10 +90,10 @@ def _prefix(lines: Sequence[LogLine], start: int) -> str:
     return prefix if prefix and following.startswith(prefix) else ""
 
 
-def last_bare_exception(lines: Sequence[LogLine], within: int = 20) -> int | None:
-    """Index of the last line like `ValueError: ...` near the end, for logs that hold no traceback."""
+def last_bare_exception(lines: Sequence[LogLine], skip: Collection[int], within: int) -> int | None:
+    """Index of the last line like `ValueError: ...` among the last `within`, for logs that hold no traceback."""
     for i in range(len(lines) - 1, max(-1, len(lines) - 1 - within), -1):
         match = re.search(r"(?:^|[\s:\]|>])((?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\b(?::|$)", lines[i].text)
-        if match and "ignored" not in lines[i].text:
+        if match and i not in skip:
             return i
     return None

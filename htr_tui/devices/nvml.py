@@ -1,0 +1,211 @@
+"""What NVML says of the GPUs: a snapshot of every card, in which a sensor that is missing is None, never an error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from htr_tui.text import clean_text
+
+RETRY_S: Final = 60.0
+"""Between attempts to start NVML where there was no driver: asking costs, and drivers come seldom."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process on a GPU. The pid is a hint: inside containers it may be one of the host's."""
+
+    pid: int
+    used_bytes: int | None
+    """None where the driver does not tell (WSL, MIG parents, some containers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One card at one moment."""
+
+    index: int
+    uuid: str
+    name: str
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    utilization: float | None = None
+    """Percent of the last moments in which a kernel ran."""
+    temperature: float | None = None
+    """Degrees Celsius."""
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    processes: tuple[GpuProcess, ...] = ()
+    is_lost: bool = False
+    """The card no longer answers (it fell off the bus)."""
+    has_shared_memory: bool = False
+    """Memory is the host's (unified), so that used and total are the machine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """All cards, or the sentence why there are none."""
+
+    gpus: tuple[GpuSample, ...] = ()
+    error: str | None = None
+    driver: str | None = None
+
+
+class GpuSampler:
+    """Reads the GPUs; a machine without any is a normal case. One thread uses it."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        host_memory: Callable[[], tuple[int, int] | None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._host_memory = host_memory or _host_memory
+        self._nvml: Any = None
+        self._error: str | None = None
+        self._driver: str | None = None
+        self._tried: float | None = None
+
+    def sample(self) -> DeviceReport:
+        """The cards now; never raises, and where NVML does not start it is asked again once a minute only."""
+        if self._nvml is None and not self._start():
+            return DeviceReport(error=self._error)
+        nvml = self._nvml
+        try:
+            count = int(nvml.nvmlDeviceGetCount())
+        except nvml.NVMLError as error:
+            self._stop(f"NVML stopped answering: {_text(error)}")
+            return DeviceReport(error=self._error, driver=self._driver)
+        return DeviceReport(tuple(self._card(index) for index in range(count)), None, self._driver)
+
+    def close(self) -> None:
+        """Let NVML go."""
+        if self._nvml is not None:
+            self._stop(None)
+
+    # -- start and stop --------------------------------------------------------------------------------------------
+
+    def _start(self) -> bool:
+        now = self._clock()
+        if self._tried is not None and now - self._tried < RETRY_S:
+            return False
+        self._tried = now
+        try:
+            import pynvml
+        except ImportError:
+            self._error = "the package nvidia-ml-py is not installed"
+            return False
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            self._error = _start_error(error)
+            return False
+        self._nvml, self._error = pynvml, None
+        self._driver = self._ask(pynvml.nvmlSystemGetDriverVersion, _decoded)
+        return True
+
+    def _stop(self, error: str | None) -> None:
+        nvml, self._nvml = self._nvml, None
+        self._error = error
+        self._tried = self._clock()
+        try:
+            nvml.nvmlShutdown()
+        except nvml.NVMLError:
+            pass
+
+    # -- one card --------------------------------------------------------------------------------------------------
+
+    def _ask(self, query: Callable[[], Any], convert: Callable[[Any], T]) -> T | None:
+        """The answer of one query; None if this card or driver cannot give it now."""
+        try:
+            return convert(query())
+        except Exception as error:  # NVMLError, or a struct that an old driver left half filled
+            if not isinstance(error, (ValueError, TypeError, AttributeError, UnicodeError)) and not _is_nvml(error):
+                raise
+            return None
+
+    def _card(self, index: int) -> GpuSample:
+        nvml = self._nvml
+        try:
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        except nvml.NVMLError as error:
+            return GpuSample(index, "", f"GPU {index}: {_text(error)}", is_lost=True)
+        memory, is_lost = self._memory(handle)
+        is_shared = memory is None and not is_lost
+        if is_shared:
+            memory = self._host_memory()
+        return GpuSample(
+            index=index,
+            uuid=self._ask(lambda: nvml.nvmlDeviceGetUUID(handle), _decoded) or "",
+            name=self._ask(lambda: nvml.nvmlDeviceGetName(handle), _decoded) or f"GPU {index}",
+            used_bytes=memory[0] if memory else None,
+            total_bytes=memory[1] if memory else None,
+            utilization=self._ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu, float),
+            temperature=self._ask(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU), float),
+            power_w=self._ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle), _watts),
+            power_limit_w=self._ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), _watts),
+            processes=self._processes(handle),
+            is_lost=is_lost,
+            has_shared_memory=is_shared and memory is not None,
+        )
+
+    def _memory(self, handle: Any) -> tuple[tuple[int, int] | None, bool]:
+        """((used, total) or None, card lost). Cards with unified memory refuse this query."""
+        nvml = self._nvml
+        try:
+            info = nvml.nvmlDeviceGetMemoryInfo(handle)
+        except nvml.NVMLError as error:
+            lost = getattr(error, "value", None) in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_UNKNOWN)
+            is_unified = getattr(error, "value", None) == nvml.NVML_ERROR_NOT_SUPPORTED
+            return None, lost or not is_unified
+        total, used = int(info.total), int(info.used)
+        return ((used, total) if total > 0 else None), False
+
+    def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
+        nvml = self._nvml
+        found: dict[int, int | None] = {}
+        for query in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
+            for process in self._ask(partial(query, handle), list) or []:
+                used = process.usedGpuMemory
+                known = found.get(int(process.pid))
+                found[int(process.pid)] = known if used is None else max(int(used), known or 0)
+        return tuple(GpuProcess(pid, used) for pid, used in sorted(found.items()))
+
+
+def _is_nvml(error: BaseException) -> bool:
+    return any(kind.__name__ == "NVMLError" for kind in type(error).__mro__)
+
+
+def _decoded(value: Any) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return clean_text(text, 120)
+
+
+def _text(error: BaseException) -> str:
+    return clean_text(str(error), 200)
+
+
+def _watts(milliwatts: Any) -> float:
+    return float(milliwatts) / 1000.0
+
+
+def _start_error(error: Any) -> str:
+    """Why NVML does not start, in words that say whether that is a fault."""
+    name = type(error).__name__
+    if name in ("NVMLError_LibraryNotFound", "NVMLError_DriverNotLoaded"):
+        return f"no NVIDIA driver: {_text(error)}"
+    if name == "NVMLError_LibRmVersionMismatch":
+        return "the NVIDIA driver was updated and its module was not: reboot, or reload the module"
+    return f"NVML does not start: {_text(error)}"
+
+
+def _host_memory() -> tuple[int, int] | None:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.total - memory.available), int(memory.total)
