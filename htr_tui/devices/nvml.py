@@ -135,10 +135,7 @@ class GpuSampler:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
         except nvml.NVMLError as error:
             return GpuSample(index, "", f"GPU {index}: {_text(error)}", is_lost=True)
-        memory, is_lost = self._memory(handle)
-        is_shared = memory is None and not is_lost
-        if is_shared:
-            memory = self._host_memory()
+        memory, is_lost, is_shared = self._memory(handle)
         return GpuSample(
             index=index,
             uuid=self._ask(lambda: nvml.nvmlDeviceGetUUID(handle), _decoded) or "",
@@ -151,20 +148,36 @@ class GpuSampler:
             power_limit_w=self._ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), _watts),
             processes=self._processes(handle),
             is_lost=is_lost,
-            has_shared_memory=is_shared and memory is not None,
+            has_shared_memory=is_shared,
         )
 
-    def _memory(self, handle: Any) -> tuple[tuple[int, int] | None, bool]:
-        """((used, total) or None, card lost). Cards with unified memory refuse this query."""
+    def _memory(self, handle: Any) -> tuple[tuple[int, int] | None, bool, bool]:
+        """((used, total) or None, card lost, memory is the host's). Cards with unified memory refuse this query."""
         nvml = self._nvml
         try:
             info = nvml.nvmlDeviceGetMemoryInfo(handle)
         except nvml.NVMLError as error:
-            lost = getattr(error, "value", None) in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_UNKNOWN)
-            is_unified = getattr(error, "value", None) == nvml.NVML_ERROR_NOT_SUPPORTED
-            return None, lost or not is_unified
+            code = getattr(error, "value", None)
+            if code != nvml.NVML_ERROR_NOT_SUPPORTED:
+                return None, code == nvml.NVML_ERROR_GPU_IS_LOST, False
+            instances = self._mig_memory(handle)
+            host = self._host_memory() if instances is None else None
+            return instances or host, False, host is not None
         total, used = int(info.total), int(info.used)
-        return ((used, total) if total > 0 else None), False
+        return ((used, total) if total > 0 else None), False, False
+
+    def _mig_memory(self, handle: Any) -> tuple[int, int] | None:
+        """(used, total) summed over the instances of a card that is cut into some; None for a whole card."""
+        nvml = self._nvml
+        mode = self._ask(lambda: nvml.nvmlDeviceGetMigMode(handle)[0], int)
+        if mode != nvml.NVML_DEVICE_MIG_ENABLE:
+            return None
+        used = total = 0
+        for number in range(self._ask(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), int) or 0):
+            instance = self._ask(partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number), lambda found: found)
+            info = None if instance is None else self._ask(partial(nvml.nvmlDeviceGetMemoryInfo, instance), _pair)
+            used, total = (used + info[0], total + info[1]) if info else (used, total)
+        return used, total
 
     def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
         nvml = self._nvml
@@ -188,6 +201,10 @@ def _decoded(value: Any) -> str:
 
 def _text(error: BaseException) -> str:
     return clean_text(str(error), 200)
+
+
+def _pair(info: Any) -> tuple[int, int]:
+    return int(info.used), int(info.total)
 
 
 def _watts(milliwatts: Any) -> float:
