@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from htr_tui.panel.format import to_ascii
+from htr_tui.panel.widgets.ink import ink
 from htr_tui.text import clean_line
 
 LineKind = Literal["", "error", "warning"]
@@ -163,7 +164,7 @@ class LogLines(ScrollView, can_focus=True):
 
     def needed(self) -> tuple[int | None, int]:
         """First line and number of lines to have at hand: the page and one around it; None: the last ones."""
-        page = max(1, self.size.height)
+        page = max(40, self.size.height)
         if self.is_following:
             return None, 3 * page
         return max(0, self.scroll_offset.y - page), 3 * page
@@ -322,13 +323,13 @@ class LogLines(ScrollView, can_focus=True):
         if not self.has_numbers:
             return [Segment(mark, style)]
         number = str(n + 1).rjust(len(str(self.line_count))) + " "
-        return [Segment(mark, style), Segment(number, style + self._part("number", partial=True))]
+        return [Segment(mark, style), Segment(number, style + ink(self._part("number")))]
 
     def _body(self, line: ShownLine, style: Style) -> list[Segment]:
         if self._pattern is None:
             return [Segment(line.text, style)]
         segments, at = [], 0
-        match_style = style + self._part("match", partial=True)
+        match_style = style + ink(self._part("match"))
         for match in self._pattern.finditer(line.text):
             segments.append(Segment(line.text[at : match.start()], style))
             segments.append(Segment(match.group(), match_style))
@@ -342,8 +343,8 @@ class LogLines(ScrollView, can_focus=True):
         elif n == self._found:
             style = self._part("found")
         if line is not None and line.kind and n not in self._evidence:
-            style += self._part(line.kind, partial=True)
+            style += ink(self._part(line.kind))
         return style
 
-    def _part(self, part: str, partial: bool = False) -> Style:
-        return self.get_component_rich_style(f"log-lines--{part}", partial=partial)
+    def _part(self, part: str) -> Style:
+        return self.get_component_rich_style(f"log-lines--{part}")

@@ -43,10 +43,10 @@ class TableLayout:
         """Cells of a whole line."""
         return GUTTER + sum(self.widths) + self._gap * max(0, len(self.widths) - 1)
 
-    def line(self, gutter: str, parts: Sequence[Sequence[Segment]], style: Style) -> Halves:
+    def line(self, gutter: Sequence[Segment], parts: Sequence[Sequence[Segment]], style: Style) -> Halves:
         """The segments of each column as a line."""
         gap = Segment(" " * self._gap, style)
-        fixed: list[Segment] = [Segment(self.shown(gutter), style)]
+        fixed: list[Segment] = list(gutter)
         rest: list[Segment] = []
         for i, part in enumerate(parts):
             target = fixed if i < self._fixed_columns else rest
@@ -65,7 +65,7 @@ class TableLayout:
                 parts.append([Segment(self.shown(fit(title, width, column.align)), sorted_style)])
             else:
                 parts.append([Segment(self.shown(fit(column.title, width, column.align)), plain)])
-        return self.line(" " * GUTTER, parts, plain)
+        return self.line([Segment(" " * GUTTER, plain)], parts, plain)
 
     def shown(self, text: str) -> str:
         """`text` as the terminal can show it."""

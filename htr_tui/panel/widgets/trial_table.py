@@ -15,6 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from htr_tui.panel.format import is_ascii_terminal
+from htr_tui.panel.widgets.ink import ink
 from htr_tui.panel.widgets.row_cache import Key, Row, RowCache
 from htr_tui.panel.widgets.table_layout import Halves, TableLayout
 from htr_tui.panel.widgets.table_rows import Cell, CellValue, Column, IndexedRows, Kind, RowSource, cell_segments, fit
@@ -332,13 +333,14 @@ class VirtualTable(ScrollView, can_focus=True):
         _, cells = self._cache.row(row)
         layout = self._columns_layout
         base = self._row_style(row)
-        kinds = {kind: self._style(kind, partial=True) for kind in ("muted", "good", "warn", "bad", "accent")}
+        kinds = {kind: ink(self._style(kind)) for kind in ("muted", "good", "warn", "bad", "accent")}
         parts = []
         for i, (column, width) in enumerate(zip(layout.columns, layout.widths, strict=True)):
             value = cells[i] if i < len(cells) else ""
             parts.append(list(cell_segments(value, column, width, base, kinds, layout.ascii)))
-        cursor = ("▸" if row == self._cursor_row else " ") + ("◆" if self._is_marked(row) else " ")
-        return self._columns_layout.line(cursor, parts, base)
+        cursor = Segment(layout.shown("▸" if row == self._cursor_row else " "), base)
+        mark = Segment(layout.shown("◆" if self._is_marked(row) else " "), base + ink(self._style("marked")))
+        return layout.line([cursor, mark], parts, base)
 
     def _empty_line(self, y: int) -> Strip:
         width = self.size.width
@@ -349,10 +351,10 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def _row_style(self, row: int) -> Style:
         style = self._style("cursor") if row == self._cursor_row else self.rich_style
-        return style + self._style("marked", partial=True) if self._is_marked(row) else style
+        return style + Style(bold=True) if self._is_marked(row) else style
 
-    def _style(self, part: str, partial: bool = False) -> Style:
-        return self.get_component_rich_style(f"virtual-table--{part}", partial=partial)
+    def _style(self, part: str) -> Style:
+        return self.get_component_rich_style(f"virtual-table--{part}")
 
     # --- rows ------------------------------------------------------------------------------------------------------
 
