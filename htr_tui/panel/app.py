@@ -15,7 +15,8 @@ from textual.worker import Worker, WorkerState
 from htr_tui.panel.actions import actions_for
 from htr_tui.panel.commands import CommandLine, OurCommandLine
 from htr_tui.panel.feeds.files import FilesFeed
-from htr_tui.panel.messages import FeedFailed, PlaceRequested, StoreChanged, StudyOpened, TrialOpened
+from htr_tui.panel.feeds.machine import MachineFeed, Sampler
+from htr_tui.panel.messages import FeedFailed, PlaceRequested, StoreChanged, StudyOpened, TrialOpened, TrialStepped
 from htr_tui.panel.screens.base import PanelScreen
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.studies import StudiesScreen
@@ -43,12 +44,14 @@ class HtrApp(App[None]):
         commands: CommandLine | None = None,
         is_read_only: bool = False,
         clock: Callable[[], float] | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         super().__init__()
         self.animation_level = "none"
         self.store = Store()
         directory = directory.resolve()
         self.files_feed = FilesFeed(directory / "runs", self.store, self)
+        self.machine_feed = MachineFeed(directory, self.store, self, sampler)
         self.panel = PanelContext(
             directory,
             self.store,
@@ -75,10 +78,12 @@ class HtrApp(App[None]):
 
     def _start_feeds(self) -> None:
         self.files_feed.start()
+        self.machine_feed.start()
 
     def on_unmount(self) -> None:
         """End the threads."""
         self.files_feed.stop()
+        self.machine_feed.stop()
 
     def _tick(self) -> None:
         if any(study.running for study in self.store.studies()):
@@ -88,11 +93,7 @@ class HtrApp(App[None]):
 
     def _screen_of(self, place: str) -> PanelScreen:
         if place not in self._screens_by_place:
-            screens: dict[str, Callable[[], PanelScreen]] = {
-                "studies": lambda: StudiesScreen(self.panel),
-                "trials": lambda: TrialsScreen(self.panel),
-            }
-            self._screens_by_place[place] = screens[place]()
+            self._screens_by_place[place] = _make_screen(place, self.panel)
         return self._screens_by_place[place]
 
     def _show(self, place: str) -> None:
@@ -119,6 +120,17 @@ class HtrApp(App[None]):
         self.panel.study, self.panel.trial = message.study, message.trial
         self.files_feed.look_at(message.study, message.trial)
         self._show("trial")
+
+    @on(TrialStepped)
+    def step_trial(self, message: TrialStepped) -> None:
+        """Show the neighbour of the trial in the table."""
+        trials = self._screens_by_place.get("trials")
+        found = trials.neighbour(self.panel.trial, message.step) if isinstance(trials, TrialsScreen) else None
+        if found is None or found == self.panel.trial:
+            return
+        self.panel.trial = found
+        self.files_feed.look_at(self.panel.study, found)
+        self._draw()
 
     @on(PlaceRequested)
     def go_to_place(self, message: PlaceRequested) -> None:
@@ -195,6 +207,17 @@ class HtrApp(App[None]):
             await screen.run_action(action_id)
 
         return run
+
+
+def _make_screen(place: str, panel: PanelContext) -> PanelScreen:
+    if place == "studies":
+        return StudiesScreen(panel)
+    if place == "trials":
+        return TrialsScreen(panel)
+    # Charts and pictures are loaded when they are wanted, so that the panel starts without them.
+    from htr_tui.panel.screens.trial import TrialScreen
+
+    return TrialScreen(panel)
 
 
 def run_panel(directory: Path, study: str | None = None) -> int:

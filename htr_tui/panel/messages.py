@@ -45,3 +45,11 @@ class PlaceRequested(Message):
     def __init__(self, place: str) -> None:
         super().__init__()
         self.place = place
+
+
+class TrialStepped(Message):
+    """The user asked for the trial above (-1) or below (1) in the table."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step

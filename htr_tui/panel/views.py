@@ -157,6 +157,7 @@ class GpuView:
     load: float | None
     """Percent."""
     temperature: float | None
+    power_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +170,6 @@ class MachineView:
     cpu_percent: float | None = None
     memory_used: int | None = None
     memory_total: int | None = None
+    load: float | None = None
+    """Processes that want a core, over the last minute."""
     disk_free: int | None = None

@@ -65,9 +65,7 @@ class KeyBar(Widget):
 
     def render(self) -> Text:
         """The row."""
-        key, title, off = (
-            self.get_component_rich_style(name) for name in ("keys--key", "keys--title", "keys--off")
-        )
+        key, title, off = (self.get_component_rich_style(name) for name in ("keys--key", "keys--title", "keys--off"))
         line = Text(" ", no_wrap=True, overflow="ellipsis", end="")
         for index, hint in enumerate(fit(self._hints, self.size.width - 2)):
             line.append(" " * GAP if index else "")

@@ -93,7 +93,16 @@ class ChoiceList(OptionList):
     def __init__(self, choices: Sequence[Choice], *, is_ascii: bool = False, id: str | None = None) -> None:
         options = [Option(_prompt(choice, is_ascii), id=str(i)) for i, choice in enumerate(choices)]
         super().__init__(*options, id=id, markup=False, compact=True)
+        self._is_ascii = is_ascii
         self.choices = tuple(choices)
+
+    def replace_choices(self, choices: Sequence[Choice]) -> None:
+        """Offer others."""
+        self.choices = tuple(choices)
+        self.clear_options()
+        self.add_options(Option(_prompt(choice, self._is_ascii), id=str(i)) for i, choice in enumerate(choices))
+        if choices:
+            self.highlighted = 0
 
     @property
     def chosen(self) -> Choice | None:

@@ -65,8 +65,7 @@ def supervisor_part(panel: PanelContext, study: StudyView) -> HeaderPart:
             text = f"{mark} stopping" + (" now" if study.stop_requested == "now" else "")
         return HeaderPart(text, "warn" if study.stop_requested else "good", 0, is_right=True)
     if study.state == "interrupted":
-        who = f" (supervisor pid {supervisor.pid} is gone)" if supervisor.pid is not None and study.running else ""
-        return HeaderPart(f"! interrupted{who}: l to go on", "bad", 0, is_right=True)
+        return HeaderPart("! interrupted: l to go on", "bad", 0, is_right=True)
     return HeaderPart(f"{mark} {study.state}", "warn" if study.state == "stopped" else "plain", 0, is_right=True)
 
 

@@ -15,9 +15,10 @@ from htr_tui.journal.records import TrialRecord
 from htr_tui.panel.commands import CommandResult
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.dialogs import Choice, ChoiceDialog, LaunchDialog, MessageDialog
-from htr_tui.panel.screens.retry_dialog import RetryDialog, fixes_of
+from htr_tui.panel.screens.retry_dialog import RetryDialog
 from htr_tui.panel.views import StudyView
 from htr_tui.text import clean_text
+from htr_tui.triage.finding import Finding
 
 STARTABLE = frozenset({"stopped", "interrupted"})
 FILES_SHOWN = 200
@@ -96,8 +97,8 @@ async def retry(app: App[Any], panel: PanelContext, name: str | None, number: in
     if name is None or trial is None:
         return
     finding = await asyncio.to_thread(_read_finding, panel.runs / name, trial)
-    fixes = fixes_of(finding)
-    reason = str((finding or {}).get("title") or "") or f"It is {trial.state}."
+    fixes = finding.fixes if finding is not None else ()
+    reason = finding.title if finding is not None and finding.title else f"It is {trial.state}."
     answer = await app.push_screen_wait(RetryDialog(trial.number, reason, fixes, is_ascii=panel.is_ascii))
     if answer is None:
         return
@@ -108,9 +109,10 @@ async def retry(app: App[Any], panel: PanelContext, name: str | None, number: in
         tell(app, f"trial {trial.number} is queued again" + (f" with {fix}" if fix else ""))
 
 
-def _read_finding(study: Path, trial: TrialRecord) -> dict[str, Any] | None:
+def _read_finding(study: Path, trial: TrialRecord) -> Finding | None:
     attempt = trial.last_attempt
-    return read_json(StudyPaths(study).attempt(trial.number, attempt.number).finding) if attempt else None
+    record = read_json(StudyPaths(study).attempt(trial.number, attempt.number).finding) if attempt else None
+    return Finding.from_json(record) if record is not None else None
 
 
 async def _run(app: App[Any], panel: PanelContext, arguments: Sequence[str], doing: str) -> CommandResult:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,6 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from htr_tui.panel.frame.lines import Lines, to_content
 from htr_tui.panel.screens.dialogs import Choice, ChoiceList, Dialog
 from htr_tui.panel.screens.parameters import show_exact
+from htr_tui.triage.finding import Fix
 
 NO_FIX = "none"
 
@@ -32,49 +32,17 @@ class RetryChoice:
         return ["--fix", self.fix, *(part for pair in self.overrides for part in ("--set", pair))]
 
 
-@dataclass(frozen=True, slots=True)
-class FixView:
-    """A fix of a finding."""
-
-    name: str
-    title: str
-    effect: str = ""
-    set: Mapping[str, Any] = field(default_factory=dict)
-    env: Mapping[str, str] = field(default_factory=dict)
-    is_applicable: bool = True
-
-
-def fixes_of(finding: Mapping[str, Any] | None) -> list[FixView]:
-    """The fixes of a `finding.json`, whatever else it holds."""
-    raw = finding.get("fixes") if finding is not None else None
-    fixes = []
-    for fix in raw if isinstance(raw, list) else []:
-        if not isinstance(fix, dict) or not isinstance(fix.get("name"), str):
-            continue
-        fixes.append(
-            FixView(
-                name=fix["name"],
-                title=str(fix.get("title") or fix["name"]),
-                effect=str(fix.get("effect") or ""),
-                set=fix["set"] if isinstance(fix.get("set"), dict) else {},
-                env=fix["env"] if isinstance(fix.get("env"), dict) else {},
-                is_applicable=fix.get("applicable", True) is not False,
-            )
-        )
-    return fixes
-
-
 class RetryDialog(Dialog[RetryChoice | None]):
     """The fixes as a list, the overrides as a line below."""
 
     AUTO_FOCUS = "#choices"
 
-    def __init__(self, trial: int, reason: str, fixes: Sequence[FixView], *, is_ascii: bool = False) -> None:
+    def __init__(self, trial: int, reason: str, fixes: Sequence[Fix], *, is_ascii: bool = False) -> None:
         super().__init__(
             f"Run trial {trial} again", reason, "enter run again   tab edit overrides   esc cancel", is_ascii=is_ascii
         )
-        usable = [fix for fix in fixes if fix.is_applicable]
-        self._fixes: tuple[FixView, ...] = (*usable, FixView(NO_FIX, "without a fix", "the same parameters again"))
+        usable = [fix for fix in fixes if fix.applicable]
+        self._fixes: tuple[Fix, ...] = (*usable, Fix(NO_FIX, "without a fix", effect="the same parameters again"))
 
     def compose_answer(self) -> ComposeResult:
         """Fixes, overrides, and what is wrong with them."""
@@ -106,7 +74,7 @@ class RetryDialog(Dialog[RetryChoice | None]):
         self.dismiss(choose(self._fixes[row], overrides))
 
 
-def _overrides_text(fix: FixView) -> str:
+def _overrides_text(fix: Fix) -> str:
     return " ".join(shlex.quote(f"{name}={show_exact(value)}") for name, value in fix.set.items())
 
 
@@ -125,7 +93,7 @@ def parse_overrides(text: str) -> dict[str, str]:
     return overrides
 
 
-def choose(fix: FixView, overrides: Mapping[str, str]) -> RetryChoice:
+def choose(fix: Fix, overrides: Mapping[str, str]) -> RetryChoice:
     """The fix with what was changed by hand; a fix whose own overrides were taken out is no longer that fix."""
     own = {str(name): show_exact(value) for name, value in fix.set.items()}
     if any(name not in overrides for name in own):

@@ -33,7 +33,7 @@ class StudiesScreen(PanelScreen):
     def compose_body(self) -> ComposeResult:
         """Table, detail, search line."""
         with Container(id="body"):
-            yield VirtualTable(COLUMNS, id="main", ascii=self.panel.is_ascii)
+            yield VirtualTable(COLUMNS, id="main", gap=1, ascii=self.panel.is_ascii)
             yield TextPane(id="detail", can_focus=False)
         yield SearchLine()
 
@@ -44,7 +44,10 @@ class StudiesScreen(PanelScreen):
         store, table = self.panel.store, self.query_one(VirtualTable)
         table.set_empty_text(self._empty_text())
         table.set_columns(WIDE_COLUMNS if self.app.size.width >= WIDE else COLUMNS)
-        table.set_rows(StudyRows(store.studies(), self.panel.clock(), self.panel.is_ascii))
+        studies = store.studies()
+        # As high as its rows, so that the pane below gets the rest; at most half of the screen.
+        table.styles.height = max(4, min(len(studies) + 2, self.app.size.height // 2))
+        table.set_rows(StudyRows(studies, self.panel.clock(), self.panel.is_ascii))
         self._draw_detail()
 
     def _empty_text(self) -> str:

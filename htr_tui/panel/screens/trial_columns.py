@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from htr_tui.files import to_number
@@ -60,19 +60,35 @@ def trial_columns(study: StudyView | None) -> list[TrialColumn]:
     parameters = study.facts.parameters if study is not None else ()
     best = study.best.value if study is not None and study.best is not None else None
     digits = value_digits(best)
+    number_width = max(3, len(str(study.total if study is not None else 0)))
     columns = [
-        TrialColumn("trial", "#", 5, lambda trial, _: str(trial.number), lambda trial: trial.number),
+        TrialColumn("trial", "#", number_width, lambda trial, _: str(trial.number), lambda trial: trial.number),
         TrialColumn("state", "state", 10, _show_state, lambda trial: TRIAL_STATES.index(trial.state), align="left"),
         TrialColumn("value", "value", 8, lambda trial, _: _show_result(trial, digits), lambda trial: trial.value),
     ]
     columns += _parameter_columns(parameters)
     columns += [
-        TrialColumn("epoch", "epoch", 7, _show_epoch, lambda trial: trial.epoch),
+        TrialColumn("epoch", "epoch", 6, _show_epoch, lambda trial: trial.epoch),
         TrialColumn("time", "time", 6, _show_time, lambda trial: trial.seconds(0.0) if trial.ended else None),
-        TrialColumn("gb", "peak GB", 7, _show_memory, lambda trial: trial.peak_gpu_bytes),
-        TrialColumn("finding", "finding", 16, _show_finding, finding_of, align="left", is_stretched=True),
+        TrialColumn("gb", "GB", 4, _show_memory, lambda trial: trial.peak_gpu_bytes),
+        TrialColumn("finding", "finding", 14, _show_finding, finding_of, align="left", is_stretched=True),
     ]
     return columns
+
+
+def fit_columns(columns: list[TrialColumn], width: int, gap: int) -> list[TrialColumn]:
+    """The columns as they fit into `width`: without the peak, or with the finding before the parameters."""
+    if _width(columns, gap) <= width:
+        return columns
+    fewer = [column for column in columns if column.key != "gb"]
+    if _width(fewer, gap) <= width:
+        return fewer
+    finding = replace(columns[-1], is_stretched=False)
+    return [*columns[:3], finding, *columns[3:-1]]
+
+
+def _width(columns: list[TrialColumn], gap: int) -> int:
+    return 2 + sum(column.width for column in columns) + gap * (len(columns) - 1)
 
 
 def value_digits(value: float | None) -> int:
@@ -159,14 +175,14 @@ def _show_memory(trial: TrialRecord, context: CellContext) -> CellValue:
 
 def _show_finding(trial: TrialRecord, context: CellContext) -> CellValue:
     if trial.state == "failed":
-        return Cell(f"{trial.category or 'unknown'} {'!' if context.is_ascii else '⚑'}", "bad")
+        return Cell(trial.category or "unknown", "bad")
     if trial.number == context.best:
         return Cell("* best" if context.is_ascii else "★ best", "good")
     category = finding_of(trial)
     if category is None:
         return Cell(trial.label or "", "muted")
-    fix = next((attempt.fix for attempt in reversed(trial.attempts) if attempt.fix), None)
-    return Cell(f"{category}, then {fix}" if fix else category, "muted")
+    outcome = {"complete": ", fixed", "running": ", again", "queued": ", again"}.get(trial.state, "")
+    return Cell(category + outcome, "muted")
 
 
 def sort_key(column: TrialColumn, trial: TrialRecord, is_descending: bool) -> tuple[Any, ...]:

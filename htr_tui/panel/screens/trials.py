@@ -22,7 +22,7 @@ from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import PlaceRequested, TrialOpened
 from htr_tui.panel.screens.base import PanelScreen
 from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.trial_columns import CellContext, TrialColumn, trial_columns
+from htr_tui.panel.screens.trial_columns import CellContext, TrialColumn, fit_columns, trial_columns
 from htr_tui.panel.screens.trial_detail import describe_trial
 from htr_tui.panel.screens.trial_filter import FilterMistake, Predicate, parse_filter, texts_of
 from htr_tui.panel.screens.trial_rows import TrialRows
@@ -32,6 +32,8 @@ WIDE: Final = 110
 """Columns from which on the detail pane fits beside the table."""
 MANY: Final = 5000
 """Trials from which on sorting and filtering leave the event loop."""
+GAP: Final = 1
+"""Cells between two columns."""
 LOOK_AFTER_S: Final = 0.15
 """Seconds the cursor rests before the files of its trial are read."""
 
@@ -58,7 +60,7 @@ class TrialsScreen(PanelScreen):
     def compose_body(self) -> ComposeResult:
         """Table, detail, search line."""
         with Container(id="body"):
-            yield VirtualTable(id="main", fixed_columns=1, ascii=self.panel.is_ascii)
+            yield VirtualTable(id="main", fixed_columns=1, gap=GAP, ascii=self.panel.is_ascii)
             yield TextPane(id="detail", can_focus=False)
         yield SearchLine()
 
@@ -73,7 +75,7 @@ class TrialsScreen(PanelScreen):
         """Take in what changed; only rows on screen are made."""
         self._take_study()
         study = self.panel.store.study(self._study)
-        columns = trial_columns(study)
+        columns = fit_columns(trial_columns(study), self.table.size.width - 1, GAP)
         if [(c.key, c.title) for c in columns] != [(c.key, c.title) for c in self._columns]:
             self._columns = columns
             self.table.set_columns([column.as_table_column() for column in columns])
@@ -154,7 +156,7 @@ class TrialsScreen(PanelScreen):
         """The detail pane comes and goes with the width."""
         self.query_one("#detail").display = self._has_detail and event.size.width >= WIDE
         self._look_at_cursor()
-        self.call_after_refresh(self._draw_detail)
+        self.call_after_refresh(self.draw)
 
     # -- the cursor ------------------------------------------------------------------------------------------------
 
@@ -192,6 +194,13 @@ class TrialsScreen(PanelScreen):
         if self.panel.trial is not None and self.panel.trial in self.rows.trials:
             self.table.move_to_key(self.panel.trial)
         self._look_at_cursor()
+
+    def neighbour(self, trial: int | None, step: int) -> int | None:
+        """The trial above or below another in the order of the table."""
+        row = self.rows.index_of(trial) if trial is not None else None
+        if row is None or not 0 <= row + step < len(self.rows):
+            return None
+        return self.rows.key(row + step)
 
     @on(VirtualTable.RowSelected)
     def open_row(self, message: VirtualTable.RowSelected) -> None:
