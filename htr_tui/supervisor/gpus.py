@@ -7,11 +7,12 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from htr_tui.devices.nvml import GpuSample, GpuSampler
-from htr_tui.devices.visible import visible_gpus
+from htr_tui.devices.host import visible_gpus
+from htr_tui.devices.nvml import DeviceReport, GpuSampler
+from htr_tui.devices.process_tree import other_gpu_bytes, tree_gpu_bytes
 from htr_tui.executors.local import LocalExecutor
 from htr_tui.executors.slots import Slot, plan_slots
-from htr_tui.files import dump_line
+from htr_tui.files import dump_line, iterate_records
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.study.spec import ResourcesSpec
 
@@ -28,7 +29,7 @@ class GpuRecorder:
         self._sampler = sampler if sampler is not None else GpuSampler()
         self._last = -SAMPLE_S
         self._began: dict[AttemptPaths, float] = {}
-        self._peaks: dict[AttemptPaths, int] = {}
+        self._others: dict[AttemptPaths, int | None] = {}
         self._has_gpus = False
         self.reason = ""
         """What the user should know about the choice of devices."""
@@ -39,7 +40,7 @@ class GpuRecorder:
         gpus: list[str] = []
         if wanted != "none":
             report = self._sampler.sample()
-            available = [gpu.device_id for gpu in visible_gpus(report.gpus, os.environ)]
+            available = [str(gpu.index) for gpu in visible_gpus(report, os.environ)]
             gpus = self._choose(wanted, available, report.error)
         self._has_gpus = bool(gpus)
         return plan_slots(gpus, self._resources.trials_per_gpu, self._resources.parallel)
@@ -74,15 +75,13 @@ class GpuRecorder:
         if not report.gpus:
             return
         for paths, executor in running.items():
-            self._write(paths, report.gpus, executor.process_ids(paths))
+            self._write(paths, report, executor.process_ids(paths))
 
-    def _write(self, paths: AttemptPaths, gpus: tuple[GpuSample, ...], pids: Collection[int]) -> None:
+    def _write(self, paths: AttemptPaths, report: DeviceReport, pids: Collection[int]) -> None:
+        self._others[paths] = other_gpu_bytes(report, pids)
         rows: list[dict[str, Any]] = []
-        total: int | None = None
-        for gpu in gpus:
+        for gpu in report.gpus:
             ours = [p.used_bytes for p in gpu.processes if p.pid in pids and p.used_bytes is not None]
-            if ours:
-                total = (total or 0) + sum(ours)
             rows.append(
                 {
                     "index": gpu.index,
@@ -94,22 +93,20 @@ class GpuRecorder:
                     "trial_bytes": sum(ours) if ours else None,
                 }
             )
-        if total is not None:
-            self._peaks[paths] = max(self._peaks.get(paths, 0), total)
+        total = tree_gpu_bytes(report, pids)
         try:
             with open(paths.devices, "ab") as file:
-                file.write(dump_line({"t": time.time(), "gpus": rows}))
+                file.write(dump_line({"t": time.time(), "gpus": rows, "trial_bytes": total}))
         except OSError:
             pass  # a full disk costs the curve, not the trial
 
-    def peak(self, paths: AttemptPaths) -> int | None:
-        """The attempt's largest GPU memory seen, in bytes; also what an earlier supervisor wrote down."""
-        from htr_tui.files import iterate_records
+    def others(self, paths: AttemptPaths) -> int | None:
+        """GPU memory that other people's processes held near the attempt's end, in bytes."""
+        return self._others.pop(paths, None)
 
-        peak = self._peaks.pop(paths, None)
-        for record in iterate_records(paths.devices) if paths.devices.exists() else ():
-            used = [g.get("trial_bytes") for g in record.get("gpus") or () if isinstance(g, dict)]
-            total = sum(u for u in used if isinstance(u, int))
-            if total:
-                peak = max(peak or 0, total)
-        return peak
+    def peak(self, paths: AttemptPaths) -> int | None:
+        """The attempt's largest GPU memory seen, in bytes, by this supervisor or an earlier one."""
+        if not paths.devices.exists():
+            return None
+        totals = [r["trial_bytes"] for r in iterate_records(paths.devices) if isinstance(r.get("trial_bytes"), int)]
+        return max(totals, default=None)

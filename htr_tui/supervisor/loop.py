@@ -290,7 +290,7 @@ class Supervisor:
     def _end_attempt(self, tracker: AttemptTracker, phase: AttemptPhase) -> None:
         trial = self.fold.trials[tracker.trial]
         attempt = trial.attempts[-1]
-        end, finding = examine(self.spec, tracker, attempt, phase)
+        end, finding = examine(self.spec, tracker, attempt, phase, other_gpu_bytes=self._gpus.others(tracker.paths))
         verdict = decide.judge(trial, attempt, end, {**decide.DEFAULT_RETRIES, **self.spec.retries})
         values, epoch, metrics = tracker.result()
         if finding is not None and verdict.category is not None:

@@ -62,6 +62,7 @@ def trainer_environment(
         if run_id:
             env["MLFLOW_RUN_ID"] = run_id
     if slot.devices:
+        env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the order of NVML, from which the numbers come
         env["CUDA_VISIBLE_DEVICES"] = ",".join(slot.devices)
     elif spec.resources.gpus == "none":
         env["CUDA_VISIBLE_DEVICES"] = "-1"

@@ -14,7 +14,12 @@ from htr_tui.triage.finding import ExitFacts, TriageContext
 
 
 def examine(
-    spec: StudySpec, tracker: AttemptTracker, attempt: AttemptRecord, phase: AttemptPhase
+    spec: StudySpec,
+    tracker: AttemptTracker,
+    attempt: AttemptRecord,
+    phase: AttemptPhase,
+    *,
+    other_gpu_bytes: int | None = None,
 ) -> tuple[AttemptEnd, dict[str, Any] | None]:
     """(facts, finding as JSON or None where nothing was looked for)."""
     facts = phase.exit or {}
@@ -36,6 +41,7 @@ def examine(
         knobs=spec.trainer.knobs,
         gpu_wanted=spec.resources.gpus != "none" and bool(attempt.devices),
         last_loss=loss,
+        other_gpu_bytes=other_gpu_bytes,
     )
     exit_facts = ExitFacts(
         exit_code=end.exit_code,
