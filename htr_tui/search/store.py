@@ -250,8 +250,11 @@ class SearchStore:
         return Asked(number, self._suggest(storage.create_new_trial(study_id), number), None)
 
     def _suggest(self, trial_id: int, number: int) -> dict[str, Any]:
-        self._study.sampler = trial_sampler(self._spec, number)
-        trial = optuna.Trial(self._study, trial_id)
+        # A study object of its own: Optuna's keeps the trials that its sampler saw until the next `Study.ask`.
+        study = optuna.load_study(
+            study_name=self._name, storage=self._study._storage, sampler=trial_sampler(self._spec, number)
+        )
+        trial = optuna.Trial(study, trial_id)
         return {name: suggest(trial, name, distribution) for name, distribution in self._distributions.items()}
 
     def _bring(self, frozen: FrozenTrial, trial: TrialRecord | None) -> None:

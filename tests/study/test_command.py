@@ -1,0 +1,117 @@
+"""Commands with their braces replaced, programs found, relative places made absolute."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from htr_tui.errors import UsageError
+from htr_tui.study.command import (
+    CommandContext,
+    find_executable,
+    override_text,
+    placeholders,
+    render_command,
+    resolve_uri,
+    scalar_text,
+)
+from htr_tui.study.safe_yaml import read_scalar, read_yaml
+
+
+def context(**changes: Any) -> CommandContext:
+    facts: dict[str, Any] = {
+        "study": "s", "trial": 7, "attempt": 2, "attempt_dir": Path("/r/s/trials/0007/attempt-2"),
+        "params_file": Path("/r/params.yaml"), "overrides_file": Path("/r/overrides.yaml"),
+    }  # fmt: skip
+    return CommandContext(**{**facts, **changes})
+
+
+def test_overrides_are_pairs() -> None:
+    overrides = {"loss.pixel": 100.0, "lr": 1e-05, "n": 3, "fast": True, "name": "no", "path": "a b", "none": None}
+    words = render_command(("htr-gan", "{overrides}", "--out", "{attempt_dir}"), context(overrides=overrides))
+    assert words == [
+        "htr-gan", "--set", "loss.pixel=100.0", "--set", "lr=1.0e-05", "--set", "n=3", "--set", "fast=true",
+        "--set", 'name="no"', "--set", "path=a b", "--set", "none=null", "--out", "/r/s/trials/0007/attempt-2",
+    ]  # fmt: skip
+
+
+def test_words_in_braces() -> None:
+    command = (
+        "{python}", "--name={study}-{trial}.{attempt}", "{params_file}", "{overrides_file}", "{resume_dir}", "{lr}", "{opt}",
+        "${{HOME}}", "{{{trial}}}", "",
+    )  # fmt: skip
+    words = render_command(command, context(overrides={"lr": 0.5, "opt": "no"}))
+    assert words == [
+        sys.executable, "--name=s-7.2", "/r/params.yaml", "/r/overrides.yaml", "", "0.5", "no", "${HOME}", "{7}", "",
+    ]  # fmt: skip
+    assert render_command(("{resume_dir}",), context(resume_dir=Path("/r/a-1"))) == ["/r/a-1"]
+
+
+def test_values_are_not_read_again() -> None:
+    assert render_command(("{x}",), context(overrides={"x": "{trial} {{"})) == ["{trial} {{"]
+
+
+def test_unknown_placeholder() -> None:
+    with pytest.raises(UsageError, match=r"uses \{lr\}"):
+        render_command(("{lr}",), context())
+
+
+def test_braces_must_match() -> None:
+    assert placeholders("{a}{{b}}{c d}") == ["a", "c d"]
+    for token in ("{", "}", "{a", "a}", "{a{b}", "{{}"):
+        with pytest.raises(ValueError, match="single"):
+            placeholders(token)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_are_the_same_for_every_reader(number: float) -> None:
+    text = scalar_text(number)
+    assert float(text) == json.loads(text) == yaml.safe_load(text) == read_scalar(text) == number
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20))
+def test_texts_stay_texts(text: str) -> None:
+    written = override_text(text)
+    assert yaml.safe_load(written) == text
+    assert read_yaml(written, "f").value == text
+
+
+def test_executables(tmp_path: Path) -> None:
+    script = tmp_path / "train"
+    script.write_text("#!/bin/sh\n")
+    assert find_executable("./train", tmp_path) is None
+    script.chmod(0o755)
+    assert find_executable("./train", tmp_path) == str(tmp_path / "train")
+    assert find_executable("train", tmp_path) is None
+    assert find_executable("train", tmp_path, {"PATH": str(tmp_path)}) == str(script)
+    assert find_executable("sh", tmp_path) is not None
+    assert find_executable(Path(sys.executable).name, tmp_path, {"PATH": "/nowhere"}) is not None
+    assert find_executable("no-such-program-here", tmp_path) is None
+    assert find_executable("", tmp_path) is None
+    assert find_executable("./.", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "resolved"),
+    [
+        ("sqlite:///runs/optuna.db", "sqlite:////base/runs/optuna.db"),
+        ("sqlite:////abs/optuna.db", "sqlite:////abs/optuna.db"),
+        ("sqlite+pysqlite:///a.db?timeout=5", "sqlite+pysqlite:////base/a.db?timeout=5"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql+psycopg://u:p@h/db", "postgresql+psycopg://u:p@h/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("file:mlruns", "file:///base/mlruns"),
+        ("file:///abs/mlruns", "file:///abs/mlruns"),
+    ],
+)
+def test_places_below_the_base(uri: str, resolved: str) -> None:
+    assert resolve_uri(uri, Path("/base")) == resolved
+    assert resolve_uri(resolved, Path("/other")) == resolved
