@@ -72,8 +72,6 @@ def _rows(folder: Path) -> Iterator[Row]:
 
 def _python() -> Row:
     found = f"{sys.version.split()[0]} at {sys.executable}"
-    if sys.version_info < (3, 11):
-        return Row("python", "warn", found, "use Python 3.11 or newer")
     return Row("python", "ok", found)
 
 

@@ -21,6 +21,8 @@ from htr_tui.triage.rules import Rules, load_rules
 
 EXIT_USAGE: Final = 2
 EXIT_NOT_STARTED: Final = (126, 127)
+RECOVERY_LINES: Final = 10
+"""Of the newest lines about a loss: a NaN that is still among them has not passed."""
 LAST_LINES: Final = 3
 """Shown as evidence where nothing better is known."""
 
@@ -188,12 +190,15 @@ class _Case:
         return self.failed is True or not self.survived(hit.index)
 
     def recovered(self, hit: Hit) -> bool:
-        """A later line says that it passed: one NaN step among good ones."""
-        later = [line.text for line in self.log.lines[hit.index + 1 :] if not self.repeats(hit, line.text)]
-        return any(regex.search(text) for regex in hit.rule.recovers for text in later[-50:])
+        """The newest lines that tell the same thing tell it well: one NaN step among good ones."""
+        told = [self.tells_good(hit, line.text) for line in self.log.lines[hit.index + 1 :]]
+        newest = [good for good in told if good is not None][-RECOVERY_LINES:]
+        return bool(newest) and all(newest)
 
-    def repeats(self, hit: Hit, text: str) -> bool:
-        return any(pattern.regex.search(text) for pattern in hit.rule.patterns)
+    def tells_good(self, hit: Hit, text: str) -> bool | None:
+        if any(pattern.regex.search(text) for pattern in hit.rule.patterns):
+            return False
+        return True if any(regex.search(text) for regex in hit.rule.recovers) else None
 
     def survived(self, index: int) -> bool:
         return index < self.went_on
