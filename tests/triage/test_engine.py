@@ -186,7 +186,7 @@ def test_a_stop_on_request_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_a_completed_attempt_with_a_nan_loss_is_failed(tmp_path: Path) -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"kind": "metrics", "epoch": 1, "values": {"train/loss": 0.5, "val/psnr": 20.0}},
         {"kind": "metrics", "epoch": 2, "values": {"train/loss": float("nan"), "val/psnr": 9.0}},
         {"kind": "end", "status": "complete"},
