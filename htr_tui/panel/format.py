@@ -22,7 +22,7 @@ STATE_MARKS: Final[Mapping[str, tuple[str, str]]] = {
 
 _ASCII: Final = str.maketrans(
     {
-        **dict.fromkeys("─━═╌╍┄┅╴╶▔▁", "-"),
+        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶▔▁", "-"),
         **dict.fromkeys("│┃║╎╏┆┇▏▕▌▐", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╠╣╦╩╬┣┫┳┻╋▛▜▙▟▀▄", "+"),
         **dict.fromkeys("█▓■▪▇▆", "#"),

@@ -29,6 +29,7 @@ class CurveChart(Widget, can_focus=True):
         "curve-chart--grid",
         "curve-chart--label",
         "curve-chart--note",
+        "curve-chart--warn",
         "curve-chart--best",
         *(f"curve-chart--series-{i}" for i in range(SERIES_ROLES)),
     }
@@ -43,7 +44,8 @@ class CurveChart(Widget, can_focus=True):
         & > .curve-chart--axis { color: $text-disabled; }
         & > .curve-chart--grid { color: $foreground 12%; }
         & > .curve-chart--label { color: $text-muted; }
-        & > .curve-chart--note { color: $text-warning; text-style: italic; }
+        & > .curve-chart--note { color: $text-muted; text-style: italic; }
+        & > .curve-chart--warn { color: $text-warning; }
         & > .curve-chart--best { color: $text-muted; }
         & > .curve-chart--series-0 { color: $text-primary; }
         & > .curve-chart--series-1 { color: $text-accent; }

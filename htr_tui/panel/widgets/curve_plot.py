@@ -26,7 +26,7 @@ from htr_tui.panel.widgets.table_rows import fit
 from htr_tui.text import clean_text
 
 Piece = tuple[str, str]
-"""Text and role: title, axis, grid, label, note, best, or series-N."""
+"""Text and role: title, axis, grid, label, note, warn, best, or series-N."""
 
 SERIES_ROLES: Final = 6
 MIN_PLOT: Final = (10, 3)
@@ -84,7 +84,7 @@ def _plot(series: Sequence[Series], face: PlotFace, width: int, rows: int, has_a
     finite = [point for one in series for point in one.points if is_finite(point)]
     y_scale = Scale.around([y for _, y in finite], face.is_log)
     x_scale = Scale(min(x for x, _ in finite), max(x for x, _ in finite))
-    ticks = y_scale.ticks(max(2, (rows + 1) // 2 if rows < 9 else rows // 3))
+    ticks = y_scale.ticks(max(3, rows // 2 if rows < 9 else rows // 3))
     labels = tick_labels(ticks)
     label_width = max(len(label) for label in labels)
     columns = width - label_width - 2
@@ -99,10 +99,9 @@ def _plot(series: Sequence[Series], face: PlotFace, width: int, rows: int, has_a
             canvas.mark(
                 canvas.dot(x_scale.share(best[0]), y_scale.share(best[1])), "@" if face.ascii else "◆", one.style_index
             )
-    tick_rows = {
-        rows - 1 - round(y_scale.share(tick) * (rows - 1)): text for tick, text in zip(ticks, labels, strict=True)
-    }
-    lines = [_plot_line(canvas.cells(row), tick_rows.get(row), label_width) for row in range(rows)]
+    tick_rows = {canvas.row(y_scale.share(tick)): text for tick, text in zip(ticks, labels, strict=True)}
+    grid = " " if face.ascii else "┈"
+    lines = [_plot_line(canvas.cells(row), tick_rows.get(row), label_width, grid) for row in range(rows)]
     return [*lines, *_x_axis(x_scale, face, label_width, columns, has_axis)]
 
 
@@ -121,12 +120,12 @@ def _draw(canvas: DotCanvas, one: Series, x_scale: Scale, y_scale: Scale) -> Non
             phase = canvas.line(start, end, one.style_index, phase)
 
 
-def _plot_line(cells: Sequence[tuple[str, int | None]], label: str | None, label_width: int) -> list[Piece]:
+def _plot_line(cells: Sequence[tuple[str, int | None]], label: str | None, label_width: int, grid: str) -> list[Piece]:
     line: list[Piece] = [((label or "").rjust(label_width), "label"), (" ┤" if label else " │", "axis")]
     for style, group in groupby(cells, key=lambda cell: cell[1]):
         text = "".join(character for character, _ in group)
         if style is None:
-            line.append(("┈" * len(text), "grid") if label else (text, ""))
+            line.append((grid * len(text), "grid") if label else (text, ""))
         else:
             line.append((text, series_role(style)))
     return line
@@ -138,6 +137,8 @@ def _x_axis(x_scale: Scale, face: PlotFace, label_width: int, columns: int, has_
     ticks: list[int] = []
     ends = [x_scale.low, x_scale.high] if x_scale.high > x_scale.low else [x_scale.low]
     inner = [tick for tick in x_scale.ticks(max(2, columns // 10)) if tick not in ends] if len(ends) > 1 else []
+    if all(end == round(end) for end in ends):
+        inner = [tick for tick in inner if tick == round(tick)]  # there is no half epoch
     for value in [*ends, *inner]:
         text = number(value, 0 if value == round(value) else 1)
         at = round(x_scale.share(value) * (columns - 1))
@@ -162,8 +163,8 @@ def _title_line(series: Sequence[Series], face: PlotFace, width: int) -> list[Pi
     room = width - sum(cell_len(text) for text, _ in facts) - 1
     if room < min(12, cell_len(title)):
         facts, room = facts[:1], width - cell_len(facts[0][0]) - 1
-    shown = fit(title, max(0, room), "left") if room > 0 else ""
-    return [(shown + " ", "title"), *facts]
+    shown = fit(title, min(room, cell_len(title)), "left") if room > 0 else ""
+    return [(shown, "title"), (" " * (max(0, room) - cell_len(shown) + 1), ""), *facts]
 
 
 def _facts(one: Series, face: PlotFace) -> list[Piece]:
@@ -176,7 +177,7 @@ def _facts(one: Series, face: PlotFace) -> list[Piece]:
         facts.append((f"  ◆ {value_text(best[1])} @{number(best[0], 0)}", "best"))
     lost = sum(not is_finite(point) for point in one.points)
     if lost:
-        facts.append((f"  {lost} nan", "note"))
+        facts.append((f"  {lost} nan", "warn"))
     return facts
 
 

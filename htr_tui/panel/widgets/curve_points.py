@@ -122,7 +122,7 @@ class Scale:
         span = self.high - self.low
         if count < 1 or not math.isfinite(span) or span <= 0 or span < 1e-300:
             return []
-        for step in _round_steps(span / count):
+        for step in _round_steps(span / (count + 1)):
             first, last = math.ceil(self.low / step), math.floor(self.high / step)
             if 0 <= last - first < count:
                 return [n * step for n in range(first, last + 1)]

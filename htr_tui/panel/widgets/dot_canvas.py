@@ -41,6 +41,10 @@ class DotCanvas:
         down = self.rows * self._down - 1
         return round(x * across), down - round(y * down)
 
+    def row(self, y: float) -> int:
+        """The row of cells at a share of the height from the bottom."""
+        return self.dot(0, y)[1] // self._down
+
     def line(self, start: tuple[int, int], end: tuple[int, int], style: int, phase: int = 0) -> int:
         """A line between two dots in the pattern of its style; gives the phase to go on with."""
         (x, y), (x_end, y_end) = start, end
