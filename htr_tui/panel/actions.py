@@ -44,10 +44,13 @@ class Action:
     rank: int = 5
     """Order in the key bar, from the left; 0 keeps it out."""
 
+    shown_as: str = ""
+    """What the key bar shows instead of the first key, where two actions share a place."""
+
     @property
     def shown_key(self) -> str:
         """The first key as people write it."""
-        return key_name(self.keys[0])
+        return self.shown_as or key_name(self.keys[0])
 
 
 def key_name(key: str) -> str:
@@ -112,7 +115,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         _at("trials"),
         rank=0,
     ),
-    Action("tab_next", ("tab",), "tab", "Go to the next tab.", _at("trial"), rank=2),
+    Action("tab_next", ("tab",), "next tab", "Go to the next tab.", _at("trial"), rank=2),
     Action("tab_previous", ("shift+tab",), "tab back", "Go to the tab before.", _at("trial"), rank=0),
     Action(
         "attempt_previous",
@@ -121,8 +124,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "Show the attempt before this one.",
         _at("trial"),
         rank=3,
+        shown_as="[ ]",
     ),
-    Action("attempt_next", ("right_square_bracket",), "attempt", "Show the next attempt.", _at("trial"), rank=3),
+    Action("attempt_next", ("right_square_bracket",), "next attempt", "Show the next attempt.", _at("trial"), rank=0),
     Action("trial_previous", ("less_than_sign",), "newer", "Show the trial above in the table.", _at("trial"), rank=0),
     Action("trial_next", ("greater_than_sign",), "older", "Show the trial below in the table.", _at("trial"), rank=0),
     Action("down", ("j",), "down", "Move down (also the arrow key).", rank=0),

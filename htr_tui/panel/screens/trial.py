@@ -16,6 +16,7 @@ from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.panel import format
 from htr_tui.panel.actions import Place, bindings_for
 from htr_tui.panel.frame.header import HeaderLine, HeaderPart
+from htr_tui.panel.frame.key_bar import KeyHint
 from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.progress import epoch_bar, step_text
 from htr_tui.panel.frame.tab_bar import TabBar
@@ -92,6 +93,10 @@ class TrialScreen(PanelScreen):
         """The files of the attempt in front."""
         attempt, files = self.attempt(), self.files()
         return files.attempt(attempt.number) if attempt is not None and files is not None else None
+
+    def key_hints(self) -> list[KeyHint]:
+        """Enter opens something in the Finding tab only."""
+        return [hint for hint in super().key_hints() if hint.action != "open" or self.tab == "finding"]
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 

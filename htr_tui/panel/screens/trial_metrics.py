@@ -26,7 +26,12 @@ class MetricsPane(Vertical):
     def compose(self) -> ComposeResult:
         """A line and the charts."""
         yield Static("", id="metrics-line", markup=False)
-        yield ChartGrid(id="charts")
+        yield ChartGrid(id="charts", ascii=self._is_ascii)
+
+    def focus(self, scroll_visible: bool = True) -> MetricsPane:
+        """Give the focus to the first chart."""
+        self.query_one(ChartGrid).focus(scroll_visible)
+        return self
 
     def show(self, trial: TrialRecord | None, files: TrialFiles | None, objectives: Sequence[str]) -> None:
         """Draw a trial."""

@@ -51,7 +51,7 @@ class SystemPane(VerticalScroll):
         chart = self.query_one(f"#chart-{name}", CurveChart)
         chart.display = bool(rows)
         if rows:
-            chart.set_points([((row[0] - start) / 60, row[column] / unit) for row in rows])
+            chart.set_points([(round(max(0.0, row[0] - start) / 60, 3), row[column] / unit) for row in rows])
 
     def _peaks(self, attempt: AttemptRecord | None, files: AttemptFiles | None, system: Rows, devices: Rows) -> Lines:
         lines = Lines(max(20, self.size.width - 2), self._is_ascii)
