@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from htr_tui.files import read_json
 from htr_tui.tracking.client import KIND, PARENT, StoreFailure
-from htr_tui.tracking.state import run_id_of, tracking_status
+from htr_tui.tracking.state import StudyMemory, run_id_of, tracking_status
 from htr_tui.tracking.sync import StudyMirror
 from tests.fakes.tracking_store import FakeStore, Killed
 from tests.tracking.story import Story
@@ -158,6 +158,32 @@ def test_continue_after_a_stop_updates_the_best_and_the_parent(story: Story, sto
     assert store.active("best") == [best]
 
 
+def test_one_mirror_lives_through_a_stop_and_a_continuation(story: Story, store: FakeStore) -> None:
+    mirror = mirror_of(story, store)
+    story.whole(0, "stopped")
+    mirror.sync()
+    story.add("trial_queued", trial=0, reason="continue")
+    story.start(0, 2, reason="continue", resume_from=1)
+    story.report(0, 2, 4)
+    mirror.sync()
+    story.report(0, 2, 5)
+    story.end(0, 2, "complete", 50.0)
+    mirror.sync()
+    assert series(store, 0, PSNR) == series(store, 0, "objective") == [(e, 10.0 + e) for e in range(1, 6)]
+
+
+def test_a_run_that_somebody_left_running_is_ended_at_the_next_start(story: Story, store: FakeStore) -> None:
+    story.whole(0)
+    story.whole(1, "failed")
+    story.finish()
+    assert mirror_of(story, store).sync()
+    for run in store.runs.values():
+        run.status = "RUNNING"
+    assert mirror_of(story, store).sync()
+    assert (store.trial(0).status, store.trial(1).status) == ("FINISHED", "FAILED")
+    assert store.active("study")[0].status == "FINISHED"
+
+
 def test_runs_ahead_are_used_and_the_rest_deleted(story: Story, store: FakeStore) -> None:
     mirror = mirror_of(story, store, ahead=2)
     mirror.sync()
@@ -177,6 +203,7 @@ def test_runs_ahead_are_used_and_the_rest_deleted(story: Story, store: FakeStore
     assert run_id_of(story.paths, 0) == ahead == store.trial(0).run_id
     assert (store.trial(0).name, store.trial(0).status) == ("no text branch", "RUNNING")
     assert {run_id_of(story.paths, n) for n in (1, 2)} == {store.trial(1).run_id, store.trial(2).run_id}
+    assert set(StudyMemory.load(story.paths).ahead) == {1, 2}
     story.end(0, 1, "complete", 1.0)
     story.finish()
     assert mirror.sync()
