@@ -83,7 +83,8 @@ class NestedEvents:
         """Pass the metrics of an epoch on as a note; the outer log has epochs of its own."""
         if kind == "metrics":
             values = fields["values"]
-            self._outer.note(f"{self._what}: epoch {fields['epoch']}, CER {values['val/cer']:.1%}")
+            message = f"{self._what}: epoch {fields['epoch']}, CER {values['val/cer']:.1%}"
+            self._outer.emit("note", level="info", message=message)  # stdout has the line of the epoch already
 
     def note(self, message: str, level: str = "info") -> None:
         """Pass a note on."""

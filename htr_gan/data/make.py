@@ -26,7 +26,7 @@ from htr_gan.data.words import sample_text
 from htr_gan.errors import DataError
 from htr_gan.files import fingerprint, write_json
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same settings give other pictures, so that old caches are not taken for new ones."""
 
 LINES_PER_PROCESS = 250

@@ -15,9 +15,9 @@ Picture = NDArray[np.uint8]
 
 MARGIN = 3
 """Pixels kept free at the left and right edge."""
-SHORTEST, TALLEST = 0.74, 0.97
+SHORTEST, TALLEST = 0.84, 1.0
 """Ascent plus descent of a face, as shares of the picture's height."""
-MAX_SLANT = 0.2
+MAX_SLANT = 0.15
 DARKEST, PALEST = 0, 60
 """Grey values of the ink."""
 

@@ -21,6 +21,7 @@ from htr_gan.stop import StopFlag
 from htr_gan.training.checkpoint_folder import find_checkpoint, state_sha256
 from htr_gan.training.loop import Loop
 from htr_gan.training.recogniser_task import RecogniserTask, new_recogniser
+from htr_gan.training.stepped import learned_variables
 
 SCHEMA = 1
 WEIGHTS, META = "weights.npz", "recognizer.json"
@@ -52,7 +53,7 @@ def recogniser_name(config: RecognizerConfig) -> str:
 
 def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfig, cer: float) -> None:
     """Put a trained recogniser into `folder`, as a whole."""
-    arrays = {variable.path: np.asarray(variable.numpy()) for variable in task.model.recogniser.variables}
+    arrays = {variable.path: np.asarray(variable.numpy()) for variable in learned_variables(task.model.recogniser)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder_written_whole(folder) as fresh:
         with open(fresh / WEIGHTS, "wb") as file:
@@ -89,7 +90,7 @@ def load_recogniser(stored: StoredRecogniser, config: GanConfig, alphabet: Alpha
         raise DataError(f"{stored.folder / WEIGHTS}: cannot be read", str(error)) from error
     if state_sha256(arrays) != stored.sha256:
         raise DataError(f"{stored.folder / WEIGHTS}: damaged", "its bytes are not those that were written")
-    for variable in recogniser.variables:
+    for variable in learned_variables(recogniser):
         if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):
             raise DataError(
                 f"the recogniser in {stored.folder} does not fit lines of {config.data.height} x {config.data.width}",

@@ -10,6 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def learned_variables(network: Any) -> list[Any]:
+    """Weights and moving averages; not the seeds that each LSTM keeps for a dropout that no network here has.
+
+    Their names count up within a process, so they are not the same in the next one.
+    """
+    return [variable for variable in network.variables if "seed_generator" not in variable.path]
+
+
 class SteppedModel(keras.Model):  # type: ignore[misc]
     """A model that `fit` can train, with its complete state by name.
 
@@ -45,7 +53,7 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         """Every variable that training changes, by a name that is the same in every process."""
         named: dict[str, Any] = {}
         for owner, network in self.networks().items():
-            for variable in network.variables:
+            for variable in learned_variables(network):
                 named[f"{owner}/{variable.path}"] = variable
         for owner, optimizer in self.optimizers().items():
             for index, variable in enumerate(optimizer.variables):
