@@ -1,8 +1,8 @@
 """Ask, tell and prune through Optuna, always brought in line with the journal.
 
 The journal is the truth. Whatever was killed between two steps, `reconcile` gives Optuna the journal's state: missing
-trials are added, ended ones are told, and a trial that has to be reopened, which Optuna cannot do, leads to a copy
-of the whole study under the same name. The copy takes the old one's place only when it is whole.
+trials are added, ended ones are told, retried ones are opened again. Where Optuna's trials are not the journal's at all,
+a copy of the whole study is made from the journal; it takes the old one's place only when it is whole.
 """
 
 from __future__ import annotations
@@ -84,9 +84,11 @@ class SearchStore:
             count = max(trials, default=-1) + 1
             found = self._all_trials()
             self._refuse_foreign(found[count:])
-            if self._needs_rebuild(found[:count], trials):
+            if self._has_other_trials(found[:count], trials):
                 self._rebuild(self._wanted_trials(found[:count], trials) + found[count:])
-                found = self._all_trials()
+            else:
+                self._reopen([f for f in found[:count] if f.number in trials], trials)
+            found = self._all_trials()
             for number in range(count):
                 if number >= len(found):
                     self._study.add_trial(self._wanted_trial(trials.get(number), None))
@@ -118,12 +120,12 @@ class SearchStore:
         with self._guard(f"record trial {trial.number}"):
             self._check_file()
             frozen = self._frozen(trial.number)
-            if not translation.contradicts(frozen, trial, len(self._directions), self._distributions):
-                self._bring(frozen, trial)
-                return
-            wanted = self._all_trials()
-            wanted[trial.number] = self._wanted_trial(trial, frozen)
-            self._rebuild(wanted)
+            if translation.is_other_trial(frozen, trial, self._distributions):
+                raise StorageError(
+                    f"Optuna has another trial {trial.number} of {self._name}", self._place, "it is repaired by itself"
+                )
+            self._reopen([frozen], {trial.number: trial})
+            self._bring(self._frozen(trial.number), trial)
 
     def should_prune(self, trial: TrialRecord) -> bool:
         """Whether the pruner would give the trial up at its newest epoch."""
@@ -284,12 +286,21 @@ class SearchStore:
 
     # -- repair ------------------------------------------------------------------------------------------------------
 
-    def _needs_rebuild(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> bool:
+    def _has_other_trials(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> bool:
         return any(
-            translation.contradicts(frozen, trials[frozen.number], len(self._directions), self._distributions)
+            translation.is_other_trial(frozen, trials[frozen.number], self._distributions)
             for frozen in found
             if frozen.number in trials
         )
+
+    def _reopen(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> None:
+        """Open the trials again that are finished in a way that the journal does not know."""
+        closed = [f for f in found if translation.is_closed_wrongly(f, trials[f.number], len(self._directions))]
+        if not closed:
+            return
+        assert self._backend is not None
+        database.reopen_trials(self._backend, [f._trial_id for f in closed])
+        self._connected = self._load(self._name)  # Optuna remembers finished trials for good
 
     def _wanted_trials(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> list[FrozenTrial]:
         known = {frozen.number: frozen for frozen in found}

@@ -64,21 +64,22 @@ def same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
-def contradicts(
-    frozen: FrozenTrial, trial: TrialRecord, objectives: int, distributions: dict[str, BaseDistribution]
-) -> bool:
-    """True where Optuna's trial cannot be brought to the journal's state by writing to it."""
-    for name, value in storable(trial.params, distributions).items():
-        if name not in frozen.params or frozen.params[name] != value:
-            return True
-        if not compatible(frozen.distributions[name], distributions[name]):
-            return True
+def is_other_trial(frozen: FrozenTrial, trial: TrialRecord, distributions: dict[str, BaseDistribution]) -> bool:
+    """True where Optuna has other parameters under the trial's number, or has them in another space."""
+    return any(
+        name not in frozen.params
+        or frozen.params[name] != value
+        or not compatible(frozen.distributions[name], distributions[name])
+        for name, value in storable(trial.params, distributions).items()
+    )
+
+
+def is_closed_wrongly(frozen: FrozenTrial, trial: TrialRecord, objectives: int) -> bool:
+    """True where Optuna has the trial finished, and the journal does not or in another way."""
     if not frozen.state.is_finished():
         return False
     state, values = wanted_state(trial, objectives)
-    if state != frozen.state:
-        return True
-    return state == TrialState.COMPLETE and list(values or ()) != list(frozen.values or ())
+    return state != frozen.state or (state == TrialState.COMPLETE and list(values or ()) != list(frozen.values or ()))
 
 
 def frozen_trial(
