@@ -14,7 +14,8 @@ from optuna.distributions import (
     check_distribution_compatibility,
 )
 
-from htr_tui.study.spec import CategoricalParameter, FixedParameter, FloatParameter, Parameter, SearchSpec
+from htr_tui.study.parameters import CategoricalParameter, FixedParameter, FloatParameter, Parameter
+from htr_tui.study.spec import SearchSpec
 
 
 def study_distributions(spec: SearchSpec) -> dict[str, BaseDistribution]:

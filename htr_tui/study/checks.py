@@ -11,11 +11,10 @@ from htr_tui.errors import ConfigProblem
 from htr_tui.study.command import find_executable, placeholders, resolve_uri
 from htr_tui.study.forms import nearest, shown
 from htr_tui.study.grid import GridError, grid_values, trial_count
+from htr_tui.study.parameters import CategoricalParameter, FixedParameter
 from htr_tui.study.safe_yaml import Document, read_scalar
 from htr_tui.study.spec import (
     PLACEHOLDERS,
-    CategoricalParameter,
-    FixedParameter,
     GridSampler,
     MedianPruner,
     NoPruner,

@@ -6,15 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from htr_tui.study.spec import (
-    CategoricalParameter,
-    FixedParameter,
-    FloatParameter,
-    GridSampler,
-    IntParameter,
-    Parameter,
-    SearchSpec,
-)
+from htr_tui.study.parameters import CategoricalParameter, FixedParameter, FloatParameter, IntParameter, Parameter
+from htr_tui.study.spec import GridSampler, SearchSpec
 
 MAX_POINTS: Final = 100_000
 

@@ -9,8 +9,9 @@ from pydantic_core import ErrorDetails
 
 from htr_tui.errors import ConfigProblem
 from htr_tui.study.forms import nearest, shown
+from htr_tui.study.parameters import Section
 from htr_tui.study.safe_yaml import Document, Path
-from htr_tui.study.spec import SECTIONS, Section, section_keys
+from htr_tui.study.spec import SECTIONS, section_keys
 
 _KINDS = {
     "string_type": "text",

@@ -5,26 +5,38 @@ Imported by whoever launches a study, never by the panel or a quick command: pyd
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
-    PlainValidator,
-    Strict,
-    Tag,
     model_validator,
 )
-from pydantic import StringConstraints as Constraints
 
 from htr_tui.journal.paths import STUDY_NAME
 from htr_tui.study import forms
 from htr_tui.study.expression import Expression
+from htr_tui.study.parameters import (
+    CategoricalParameter,
+    Count,
+    FixedParameter,
+    FloatParameter,
+    IntParameter,
+    Line,
+    NotNegative,
+    Number,
+    ParameterField,
+    ParameterName,
+    Positive,
+    Scalar,
+    Section,
+    Seed,
+    Switch,
+    Token,
+    Variable,
+    Whole,
+)
 
 CATEGORIES: Final = (
     "gpu_oom", "cudnn_rnn_mask", "cudnn_init", "host_oom", "shm", "gpu_missing", "gpu_hardware", "nan_loss", "ctc",
@@ -40,25 +52,6 @@ PLACEHOLDERS: Final = (
     "attempt_dir", "overrides", "study", "trial", "attempt", "params_file", "overrides_file", "resume_dir", "python",
 )  # fmt: skip
 """Words in braces that a command may use besides the names of parameters."""
-
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-Whole = Annotated[int, Strict()]
-Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
-NotNegative = Annotated[Whole, Field(ge=0, le=1_000_000)]
-Switch = Annotated[bool, Strict()]
-Scalar = Annotated[bool | int | float | str, PlainValidator(forms.scalar)]
-Token = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$"), BeforeValidator(forms.command_token)]
-Line = Annotated[str, Constraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_./-]{0,199}$")]
-Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
-
-
-class Section(BaseModel):
-    """A mapping of the study file: unknown keys are mistakes, values never change."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class TrainerSpec(Section):
@@ -128,105 +121,6 @@ class MedianPruner(Section):
     """Complete trials that must have reported the epoch."""
 
 
-class FloatParameter(Section):
-    """A range of real numbers."""
-
-    bounds: Annotated[tuple[Number, Number], Field(alias="float")]
-    """Lowest and highest value."""
-    log: Switch = False
-    """Draw from the logarithm: as many values between 1 and 10 as between 10 and 100."""
-    step: Positive | None = None
-    """Only values at this distance from the lowest."""
-
-    @property
-    def low(self) -> float:
-        """Lowest value."""
-        return self.bounds[0]
-
-    @property
-    def high(self) -> float:
-        """Highest value."""
-        return self.bounds[1]
-
-    @model_validator(mode="after")
-    def _check(self) -> FloatParameter:
-        _check_range(self.low, self.high, self.log, self.step, "float")
-        return self
-
-
-class IntParameter(Section):
-    """A range of whole numbers."""
-
-    bounds: Annotated[tuple[Whole, Whole], Field(alias="int")]
-    """Lowest and highest value, both included."""
-    log: Switch = False
-    """Draw from the logarithm."""
-    step: Count = 1
-    """Only values at this distance from the lowest."""
-
-    @property
-    def low(self) -> int:
-        """Lowest value."""
-        return self.bounds[0]
-
-    @property
-    def high(self) -> int:
-        """Highest value."""
-        return self.bounds[1]
-
-    @model_validator(mode="after")
-    def _check(self) -> IntParameter:
-        if max(abs(self.low), abs(self.high)) > 2**53:
-            raise forms.form_error("is too large", allowed="whole numbers up to 2^53", path=("int",))
-        _check_range(self.low, self.high, self.log, self.step if self.step != 1 else None, "int")
-        return self
-
-
-class CategoricalParameter(Section):
-    """One of a list of values."""
-
-    choices: Annotated[tuple[Scalar, ...], Field(alias="categorical", min_length=1, max_length=10_000)]
-    """The values."""
-
-    @model_validator(mode="after")
-    def _check(self) -> CategoricalParameter:
-        for index, value in enumerate(self.choices):
-            if value in self.choices[:index]:
-                raise forms.form_error(
-                    f"{forms.shown(value)} is given twice", allowed="each value once", path=("categorical", index)
-                )
-        return self
-
-
-class FixedParameter(Section):
-    """The same value in every trial; a plain value in the space means this."""
-
-    value: Annotated[Scalar, Field(alias="fixed")]
-    """The value."""
-
-
-def _parameter_tag(value: Any) -> str | None:
-    if isinstance(value, BaseModel):
-        return {
-            FloatParameter: "<float>",
-            IntParameter: "<int>",
-            CategoricalParameter: "<categorical>",
-            FixedParameter: "<fixed>",
-        }.get(type(value))
-    return next((f"<{name}>" for name in forms.PARAMETER_FORMS if isinstance(value, dict) and name in value), None)
-
-
-Parameter = FloatParameter | IntParameter | CategoricalParameter | FixedParameter
-_ParameterField = Annotated[
-    Annotated[
-        Annotated[FloatParameter, Tag("<float>")]
-        | Annotated[IntParameter, Tag("<int>")]
-        | Annotated[CategoricalParameter, Tag("<categorical>")]
-        | Annotated[FixedParameter, Tag("<fixed>")],
-        Discriminator(_parameter_tag),
-    ],
-    BeforeValidator(forms.parameter),
-]
 Sampler = TpeSampler | RandomSampler | GridSampler
 Pruner = NoPruner | MedianPruner
 SAMPLERS: Final = {"tpe": TpeSampler, "random": RandomSampler, "grid": GridSampler}
@@ -255,7 +149,7 @@ class SearchSpec(Section):
         BeforeValidator(lambda value: forms.choice(value, "pruner", PRUNERS, PLANNED_PRUNERS)),
     ] = NoPruner()
     """Which trials are given up early: `none` or `median`."""
-    space: Annotated[dict[ParameterName, _ParameterField], Field(max_length=200)] = {}
+    space: Annotated[dict[ParameterName, ParameterField], Field(max_length=200)] = {}
     """Parameters by name: `{float: [low, high]}`, `{int: [low, high]}`, `{categorical: [...]}`, or a fixed value."""
     experiments: Annotated[tuple[Experiment, ...], Field(max_length=10_000)] = ()
     """Named trials in their order, instead of sampler and space."""
@@ -397,26 +291,6 @@ SECTIONS: Final[dict[str, type[Section]]] = {
 def section_keys(model: type[Section]) -> tuple[str, ...]:
     """The keys that a mapping may have, as written in the file."""
     return tuple(field.alias or name for name, field in model.model_fields.items() if name != "kind")
-
-
-def _check_range(low: float, high: float, log: bool, step: float | None, key: str) -> None:
-    """Raise if a range is empty or cannot be drawn from."""
-    if low >= high:
-        raise forms.form_error(
-            f"the lowest value {low} is not below the highest {high}",
-            allowed="[low, high] with low < high",
-            path=(key,),
-        )
-    if not math.isfinite(high - low):
-        raise forms.form_error("the range is wider than a number can be", path=(key,))
-    if log and low <= 0:
-        raise forms.form_error(f"log needs a lowest value above 0, found {low}", allowed="low > 0", path=(key, 0))
-    if log and step is not None:
-        raise forms.form_error("log and step together", allowed="one of them", path=("step",))
-    if step is not None and step > high - low:
-        raise forms.form_error(
-            f"the step {step} is wider than the range", allowed=f"at most {high - low}", path=("step",)
-        )
 
 
 def _category(value: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htr_tui.errors import ConfigError
-from htr_tui.study import checks, spec
+from htr_tui.study import checks, parameters, spec
 from htr_tui.study.grid import grid_point, grid_values, trial_count
 from htr_tui.study.loading import check_environment, load_study, load_study_text, read_study_text
 from htr_tui.study.safe_yaml import dump_yaml
@@ -80,15 +80,15 @@ def test_forms_of_a_search() -> None:
     assert [type(p).__name__ for p in space.values()] == [
         "FixedParameter", "FixedParameter", "FixedParameter", "IntParameter", "CategoricalParameter",
     ]  # fmt: skip
-    assert isinstance(space["b"], spec.FixedParameter)
+    assert isinstance(space["b"], parameters.FixedParameter)
     assert space["b"].value == "no"
-    assert isinstance(space["e"], spec.CategoricalParameter)
+    assert isinstance(space["e"], parameters.CategoricalParameter)
     assert space["e"].choices == ("x", 1, "no")
 
 
 def test_models_can_be_made_without_a_file() -> None:
     made = spec.SearchSpec(
-        sampler=spec.RandomSampler(seed=1), pruner=spec.MedianPruner(), space={"a": spec.FixedParameter(value=1)}
+        sampler=spec.RandomSampler(seed=1), pruner=spec.MedianPruner(), space={"a": parameters.FixedParameter(value=1)}
     )
     assert made.sampler == spec.RandomSampler(seed=1)
     assert made.parameters == ("a",)
