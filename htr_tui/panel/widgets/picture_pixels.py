@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 40_000_000
 MAX_BYTES: Final = 64 * 1024 * 1024
-READABLE_SCALE: Final = 0.1
+READABLE_SCALE: Final = 0.12
 """Cells a pixel across; panels side by side that would be drawn smaller are put below each other."""
 
 MAX_SCALE: Final = 2.0
@@ -42,6 +42,10 @@ class Pixels:
     data: bytes
     """Row by row; one byte a pixel if `is_grey`, else three."""
     is_grey: bool
+    paper: float
+    """Lightness, 0 to 1, of what covers most of the picture: the paper, where it is a page."""
+    ink: float
+    """Lightness at the other end of the scale."""
 
     def at(self, x: int, y: int) -> tuple[int, int, int]:
         """Red, green and blue of a pixel."""
@@ -51,6 +55,13 @@ class Pixels:
             return grey, grey, grey
         red, green, blue = self.data[3 * place : 3 * place + 3]
         return red, green, blue
+
+    def inked(self, x: int, y: int) -> float:
+        """How much ink two pixels above each other hold, 0 (paper) to 1: for characters instead of colours."""
+        light = (sum(self.at(x, y)) + sum(self.at(x, y + 1))) / (6 * 255)
+        if self.ink == self.paper:
+            return 0.0
+        return min(1.0, max(0.0, (light - self.paper) / (self.ink - self.paper)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,4 +179,9 @@ def _scaled(image: Image, width: int) -> Pixels:
     down += down % 2
     method = Pillow.Resampling.BOX if scale < 1 else Pillow.Resampling.BICUBIC
     small = image.resize((across, down), method)
-    return Pixels(across, down, small.tobytes(), small.mode == "L")
+    grey = small.convert("L")
+    counts = grey.histogram()
+    present = [light for light in range(256) if counts[light]]
+    is_light = sum(counts[128:]) >= sum(counts[:128])
+    paper, ink = (present[-1], present[0]) if is_light else (present[0], present[-1])
+    return Pixels(across, down, small.tobytes(), small.mode == "L", paper / 255, ink / 255)

@@ -211,11 +211,6 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
 
     # --- drawing ---------------------------------------------------------------------------------------------------
 
-    def notify_style_update(self) -> None:
-        """The ramp of characters depends on the theme."""
-        super().notify_style_update()
-        self.refresh()
-
     def render_line(self, y: int) -> Strip:
         """One line of the screen: caption, names of panels, or two rows of pixels."""
         width, base = self.size.width, self.rich_style
@@ -259,7 +254,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
     def _pixel_line(self, pixels: Pixels, top: int) -> list[Segment]:
         if self._is_ascii or self.app.no_color:
             ramp = ASCII_RAMP if self._is_ascii else BLOCK_RAMP
-            return [Segment(_ramp_text(pixels, top, ramp, self.app.current_theme.dark), self.rich_style)]
+            return [Segment(_ramp_text(pixels, top, ramp), self.rich_style)]
         cells = [(_colour(pixels, x, top), _colour(pixels, x, top + 1)) for x in range(pixels.width)]
         return [
             Segment("▀" * sum(1 for _ in group), _half_block(upper, lower)) for (upper, lower), group in groupby(cells)
@@ -281,11 +276,7 @@ def _half_block(upper: tuple[int, int, int], lower: tuple[int, int, int]) -> Sty
     return Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
 
 
-def _ramp_text(pixels: Pixels, top: int, ramp: str, is_dark: bool) -> str:
-    """Two rows of pixels as characters of more or less ink: on a dark terminal ink is light."""
-    characters = []
-    for x in range(pixels.width):
-        light = (sum(pixels.at(x, top)) + sum(pixels.at(x, top + 1))) / (6 * 255)
-        ink = light if is_dark else 1 - light
-        characters.append(ramp[min(len(ramp) - 1, int(ink * len(ramp)))])
-    return "".join(characters)
+def _ramp_text(pixels: Pixels, top: int, ramp: str) -> str:
+    """Two rows of pixels as characters of more or less ink; paper is blank on any terminal."""
+    last = len(ramp) - 1
+    return "".join(ramp[round(pixels.inked(x, top) * last)] for x in range(pixels.width))

@@ -72,8 +72,8 @@ def test_small_panels_are_stacked(tmp_path: Path) -> None:
     stacked = load_picture(path, names, 80)
     assert [panel.captions for panel in stacked.panels] == [((0, name),) for name in names]
     assert {panel.pixels.width for panel in stacked.panels} == {80}
-    beside = load_picture(path, names, 180)
-    assert beside.panels[0].captions == ((0, "degraded"), (60, "restored"), (120, "clean"))
+    beside = load_picture(path, names, 240)
+    assert beside.panels[0].captions == ((0, "degraded"), (80, "restored"), (160, "clean"))
     assert not load_picture(path, names, 80, is_stacked=False).is_stacked
     assert not load_picture(path, ["one"], 80, is_stacked=True).is_stacked
 
@@ -137,13 +137,13 @@ def test_without_pillow_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytes
 
 async def test_a_picture_is_drawn_with_its_words(tmp_path: Path) -> None:
     view = PictureView(ascii=False)
-    async with PictureApp(view).run_test(size=(180, 30)) as pilot:
+    async with PictureApp(view).run_test(size=(240, 60)) as pilot:
         view.show_picture(save(tmp_path / "p.png", (1500, 64)), "epoch [/3]", ["degraded", "restored", "clean"])
-        await see(pilot, view, "▀" * 180)
+        await see(pilot, view, "▀" * 240)
         lines = shown_lines(view)
         assert lines[0] == "epoch [/3]"
-        assert [lines[1].index(word) for word in ("degraded", "restored", "clean")] == [0, 60, 120]
-        assert sum("▀" in line for line in lines) == 4
+        assert [lines[1].index(word) for word in ("degraded", "restored", "clean")] == [0, 80, 160]
+        assert sum("▀" in line for line in lines) == 5
         view.focus()
         await pilot.press("z")
         await wait_until(pilot, lambda: view.picture is not None and view.picture.is_stacked)
@@ -161,21 +161,24 @@ async def test_it_fits_a_new_width(tmp_path: Path) -> None:
         await wait_until(pilot, lambda: view.picture is not None and view.picture.panels[0].pixels.width == 50)
 
 
-async def test_ascii_and_no_colour_use_ramps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save(tmp_path / "p.png", colour=255)
+async def test_ascii_and_no_colour_show_the_ink(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Image.new("L", (300, 40), 255)
+    page.paste(0, (0, 0, 100, 40))
+    page.save(tmp_path / "p.png")
     view = PictureView(ascii=True)
-    app = PictureApp(view)
-    async with app.run_test(size=(40, 12)) as pilot:
-        view.show_picture(path, "weiß")
-        await see(pilot, view, "@" * 40)
+    async with PictureApp(view).run_test(size=(30, 12)) as pilot:
+        view.show_picture(tmp_path / "p.png", "weiß")
+        await see(pilot, view, "@" * 10)
         assert shown_text(view).isascii()
-        app.theme = "textual-light"
-        await wait_until(pilot, lambda: "@" not in shown_text(view))
+        assert shown_lines(view)[1] == "@" * 10
     monkeypatch.setenv("NO_COLOR", "1")
     view = PictureView(ascii=False)
-    async with PictureApp(view).run_test(size=(40, 12)) as pilot:
-        view.show_picture(path)
-        await see(pilot, view, "█" * 40)
+    async with PictureApp(view).run_test(size=(30, 12)) as pilot:
+        view.show_picture(tmp_path / "p.png")
+        await see(pilot, view, "█" * 10)
+        assert "▀" not in shown_text(view)
+        view.show_picture(save(tmp_path / "plain.png", colour=77))
+        await wait_until(pilot, lambda: "█" not in shown_text(view))
 
 
 async def test_every_face_without_a_picture(tmp_path: Path) -> None:
