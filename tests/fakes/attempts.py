@@ -109,11 +109,20 @@ def _system(story: AttemptStory) -> list[dict[str, Any]]:
 
 
 def _devices(story: AttemptStory) -> list[dict[str, Any]]:
-    return [
-        {"t": story.started + i * story.seconds / 60, "device": "0", "name": "NVIDIA RTX 4000", "used_bytes":
-         int((9 + math.sin(i / 8)) * GIB), "total_bytes": 16 * GIB, "percent": 87.0, "celsius": 66, "watts": 110.0}
-        for i in range(60)
-    ]  # fmt: skip
+    samples: list[dict[str, Any]] = []
+    for i in range(60):
+        used = int((9 + math.sin(i / 8)) * GIB)
+        gpu = {
+            "index": 0,
+            "used_bytes": used + GIB // 2,
+            "total_bytes": 16 * GIB,
+            "utilization": 87,
+            "temperature": 66,
+            "power_w": 110.0,
+            "trial_bytes": used,
+        }
+        samples.append({"t": story.started + i * story.seconds / 60, "gpus": [gpu], "trial_bytes": used})
+    return samples
 
 
 def _exit(story: AttemptStory) -> dict[str, Any]:
