@@ -104,4 +104,4 @@ class StudyFollower:
 
     def _tracking_error(self) -> str | None:
         error = (self._tracking.record or {}).get("error")
-        return str(error) if error else None
+        return str(error.get("message") or "MLflow cannot be reached") if isinstance(error, dict) else None
