@@ -137,8 +137,12 @@ class _Case:
     rules: Rules
     failed: bool | None = None
     went_on: int = -1
+    all_tracebacks: list[Raised] = field(default_factory=list)
     tracebacks: list[Raised] = field(default_factory=list)
+    """Those that were raised to the program, not printed by a finaliser."""
     hits: list[Hit] = field(default_factory=list)
+    newest: dict[str, list[tuple[int, bool]]] = field(default_factory=dict)
+    """Rule -> its `newest_lines`, looked for once."""
 
     def finding(self) -> Finding:
         """The judgement: stopped and completed runs first, then causes in the order of how near the root they are."""
@@ -147,7 +151,8 @@ class _Case:
             return self.nothing("Stopped on request", "The stop was asked for; the run can be continued.")
         if self.failed is not False:
             self.went_on = went_on_after(self.log.lines, self.rules)
-        self.tracebacks = [t for t in find_tracebacks(self.log.lines) if not t.is_ignored]
+        self.all_tracebacks = find_tracebacks(self.log.lines)
+        self.tracebacks = [t for t in self.all_tracebacks if not t.is_ignored]
         self.hits = self.find_hits(LineIndex(self.log.lines))
         cause = (
             self.by_kernel()
@@ -174,7 +179,7 @@ class _Case:
 
     def quoted_lines(self) -> set[int]:
         quoted: set[int] = set()
-        for raised in find_tracebacks(self.log.lines):
+        for raised in self.all_tracebacks:
             quoted |= set(range(raised.start, raised.end + 1)) if raised.is_ignored else raised.code
         return quoted
 
@@ -191,9 +196,21 @@ class _Case:
 
     def recovered(self, hit: Hit) -> bool:
         """The newest lines that tell the same thing tell it well: one NaN step among good ones."""
-        told = [self.tells_good(hit, line.text) for line in self.log.lines[hit.index + 1 :]]
-        newest = [good for good in told if good is not None][-RECOVERY_LINES:]
-        return bool(newest) and all(newest)
+        if hit.rule.id not in self.newest:
+            self.newest[hit.rule.id] = self.newest_lines(hit)
+        after = [good for index, good in self.newest[hit.rule.id] if index > hit.index]
+        return bool(after) and all(after)
+
+    def newest_lines(self, hit: Hit) -> list[tuple[int, bool]]:
+        """(index, is good) of the last lines that a rule has a word about."""
+        found: list[tuple[int, bool]] = []
+        for index in range(len(self.log.lines) - 1, -1, -1):
+            good = self.tells_good(hit, self.log.lines[index].text)
+            if good is not None:
+                found.append((index, good))
+            if len(found) == RECOVERY_LINES:
+                break
+        return found
 
     def tells_good(self, hit: Hit, text: str) -> bool | None:
         if any(pattern.regex.search(text) for pattern in hit.rule.patterns):
@@ -283,11 +300,15 @@ class _Case:
             detail = clean_text(unknown.message, 200)
             return Cause("crash", 0.75, title=title, evidence=(first,), detail=detail and f"It says: {detail}")
         bare = last_bare_exception(lines, self.quoted_lines(), 20 if self.failed else 5)
-        if bare is None or (self.failed is None and self.survived(bare)):
+        if bare is None or (self.failed is None and (self.survived(bare) or self.has_ignored())):
             return None
         if any(regex.search(lines[bare].text) for regex in self.rules.harmless):
             return None
         return Cause("crash", 0.55, title=clean_text(lines[bare].text, 120), evidence=(_line(lines[bare]),))
+
+    def has_ignored(self) -> bool:
+        """Finalisers complained; their lines may be mixed, so that a left-over one proves nothing."""
+        return any(raised.is_ignored for raised in self.all_tracebacks)
 
     def unknown_traceback(self) -> Raised | None:
         """The exception that started the fatal chain: the first of a chain of causes."""

@@ -77,10 +77,20 @@ def _parse(lines: Sequence[LogLine], start: int, limit: int) -> Raised:
     following = " ".join(line.text for line in lines[end + 1 : end + 8])
     return Raised(
         start, end, name, message, file, number,
-        is_ignored=any("Exception ignored in" in line.text for line in lines[max(0, start - 2) : start + 1]),
+        is_ignored=_is_ignored(lines, start),
         is_cause_of_next="the direct cause of the following" in following or "another exception occurred" in following,
         code=frozenset(code),
     )  # fmt: skip
+
+
+def _is_ignored(lines: Sequence[LogLine], start: int) -> bool:
+    """`Exception ignored in` stands above, with no other exception between; workers may write it in turns."""
+    for i in range(start, max(-1, start - 6), -1):
+        if "Exception ignored in" in lines[i].text:
+            return True
+        if _RAISED.match(lines[i].text):
+            return False
+    return False
 
 
 def _prefix(lines: Sequence[LogLine], start: int) -> str:

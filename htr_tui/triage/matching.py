@@ -67,8 +67,14 @@ def find_hits(index: LineIndex, rules: Rules, skip: Collection[int]) -> list[Hit
             for i in index.find(pattern):
                 if i not in skip and _is_meant(rule, rules, index.lines[i].text):
                     found[i, rule.id] = Hit(rule, i, index.lines[i])
-    hits = [hit for hit in found.values() if not hit.rule.needs or any(index.has(n) for n in hit.rule.needs)]
-    return sorted(hits, key=lambda hit: hit.index)
+    fitting = {rule.id for rule in {hit.rule.id: hit.rule for hit in found.values()}.values() if _fits(rule, index)}
+    return sorted((hit for hit in found.values() if hit.rule.id in fitting), key=lambda hit: hit.index)
+
+
+def _fits(rule: Rule, index: LineIndex) -> bool:
+    """The rest of the log holds what the rule needs and nothing that it forbids."""
+    has_needed = not rule.needs or any(index.has(regex) for regex in rule.needs)
+    return has_needed and not any(index.has(regex) for regex in rule.forbids)
 
 
 def _is_meant(rule: Rule, rules: Rules, text: str) -> bool:

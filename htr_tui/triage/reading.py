@@ -90,7 +90,8 @@ def _read_long(file: BinaryIO, size: int, encoding: str | None) -> Log:
             middle += _fatal_lines(block, number, MAX_MIDDLE_LINES - len(middle))
         number += block.count(newline)
     skipped = number - first_skipped
-    return Log(lines + middle + _numbered(_decoded(file.read(TAIL_BYTES), encoding), number), skipped)
+    tail = file.read(max(0, size - file.tell()))
+    return Log(lines + middle + _numbered(_decoded(tail, encoding), number), skipped)
 
 
 def _blocks(file: BinaryIO, start: int, end: int, newline: bytes) -> Iterator[bytes]:

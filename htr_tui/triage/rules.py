@@ -43,6 +43,8 @@ class Rule:
     """A line that also matches one of these is not meant."""
     needs: tuple[re.Pattern[str], ...] = ()
     """One of these must stand somewhere in the log too."""
+    forbids: tuple[re.Pattern[str], ...] = ()
+    """None of these may stand in the log."""
     recovers: tuple[re.Pattern[str], ...] = ()
     """A later line with one of these says that it passed."""
     is_consequence: bool = False
@@ -139,7 +141,7 @@ def _check_references(rules: Rules) -> None:
 def _rule(entry: dict[str, Any]) -> Rule:
     rule_id = str(entry.get("id"))
     allowed = {
-        "id", "patterns", "confidence", "when", "unless", "needs", "recovers", "consequence", "early", "title", "fixes",
+        "id", "patterns", "confidence", "when", "unless", "needs", "forbids", "recovers", "consequence", "early", "title", "fixes",
     }  # fmt: skip
     if unknown := set(entry) - allowed:
         raise RuleError(f"{rule_id}: unknown keys {sorted(unknown)}")
@@ -156,6 +158,7 @@ def _rule(entry: dict[str, Any]) -> Rule:
         when=when,
         unless=tuple(_compile(p, rule_id) for p in entry.get("unless", [])),
         needs=tuple(_compile(p, rule_id) for p in entry.get("needs", [])),
+        forbids=tuple(_compile(p, rule_id) for p in entry.get("forbids", [])),
         recovers=tuple(_compile(p, rule_id) for p in entry.get("recovers", [])),
         is_consequence=bool(entry.get("consequence", False)),
         is_early=bool(entry.get("early", True)),
