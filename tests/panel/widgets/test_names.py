@@ -49,4 +49,13 @@ def test_private_names_of_textual_are_left_alone(widget: type[Widget]) -> None:
 
 
 def test_there_are_widgets() -> None:
-    assert {"VirtualTable", "LogView", "LogLines"} <= {widget.__qualname__ for widget in our_widgets()}
+    assert {
+        "VirtualTable",
+        "LogView",
+        "LogLines",
+        "CurveChart",
+        "ChartGrid",
+        "PictureView",
+        "DeviceStrip",
+        "KeyValues",
+    } <= {widget.__qualname__ for widget in our_widgets()}

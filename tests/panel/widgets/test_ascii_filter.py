@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.segment import Segment
+from textual.app import App, ComposeResult
+from textual.color import Color
+from textual.filter import LineFilter
+from textual.widgets import Static
+
+from htr_tui.panel.widgets.ascii_filter import AsciiFilter
+
+
+@given(st.text(max_size=30))
+def test_the_width_stays(text: str) -> None:
+    (segment,) = AsciiFilter().apply([Segment(text)], Color.parse("black"))
+    assert segment.text.isascii()
+    assert segment.cell_length == sum(Segment(character).cell_length for character in text)
+
+
+def test_wide_and_joined_characters() -> None:
+    segments = AsciiFilter().apply([Segment("日本"), Segment("abc"), Segment("╭─╮")], Color.parse("black"))
+    assert [segment.text for segment in segments] == ["? ? ", "abc", "+-+"]
+
+
+class AsciiApp(App[None]):
+    CSS = "Static { border: round red; }"
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), AsciiFilter()]
+
+    def compose(self) -> ComposeResult:
+        yield Static("→ ok", markup=False)
+
+
+async def test_an_app_draws_ascii_only() -> None:
+    async with AsciiApp().run_test(size=(30, 5)) as pilot:
+        await pilot.pause()
+        app = pilot.app
+        drawn = [
+            strip.apply_filter(AsciiFilter(), Color.parse("black")).text
+            for strip in app.screen._compositor.render_strips()
+        ]
+        assert all(line.isascii() for line in drawn)
+        assert any("> ok" in line for line in drawn)
+        assert len(app.get_line_filters()) >= 1
