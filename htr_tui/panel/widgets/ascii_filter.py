@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -22,12 +23,8 @@ class AsciiFilter(LineFilter):
 
 def _as_wide(segment: Segment) -> str:
     """The text in ASCII; wide characters get a blank for their second cell, marks without width go."""
-    return to_ascii(segment.text) if segment.cell_length == len(segment.text) else _cell_by_cell(segment.text)
-
-
-def _cell_by_cell(text: str) -> str:
-    return "".join(to_ascii(character).ljust(width)[:width] for character, width in _cells(text))
-
-
-def _cells(text: str) -> list[tuple[str, int]]:
-    return [(character, Segment(character).cell_length) for character in text]
+    width = segment.cell_length
+    if width == len(segment.text) and all(cell_len(character) == 1 for character in segment.text):
+        return to_ascii(segment.text)
+    parts = [to_ascii(character)[: cell_len(character)].ljust(cell_len(character)) for character in segment.text]
+    return "".join(parts).ljust(width)[:width]

@@ -156,7 +156,7 @@ def _memory(used: float | None, total: float | None) -> str:
         return number(None)
     if total is None:
         return f"{number(None if used is None else used / GB, 1)} GB"
-    whole = number(total / GB, 0) if abs(total / GB - round(total / GB)) < 0.05 else number(total / GB, 1)
+    whole = number(total / GB, 1).removesuffix(".0")
     return f"{number(None if used is None else used / GB, 1)}/{whole} GB"
 
 
