@@ -202,6 +202,10 @@ WORDINGS: list[tuple[str, str, ExitFacts | None]] = [
     ("none", "Exception ignored in: <function A.__del__ at 0x1>Exception ignored in: <function A.__del__ at 0x1>\n\nTraceback (most recent call last):\nTraceback (most recent call last):\n  File \"/x/dataloader.py\", line 1466, in __del__\n  File \"/x/dataloader.py\", line 1466, in __del__\n    self._shutdown_workers()\n    self._shutdown_workers()\nAssertionError: AssertionError: can only test a child process\ncan only test a child process\n", None),
     ("import_error", FRAMES + "ImportError: /opt/flash_attn_2_cuda.cpython-310.so: undefined symbol: _ZN2at4_ops5zeros4callE", None),
     ("host_oom", "[2024-01-01 10:00:00,000] [ERROR] [launch.py:321:sigkill_handler] ['python', 'train.py'] exits with return code = -9", FAILED),
+    # the trainer that ships
+    ("nan_loss", "htr-gan: nan_loss: loss is -inf at epoch 3 step 5\nTraining ended; the last checkpoint is from before", FAILED),
+    ("bad_config", "htr-gan: bad config: c.yaml: 1 mistake; nothing was started\nc.yaml:3: train.batch: must be > 0", ExitFacts(exit_code=2)),
+    ("data_missing", "htr-gan: No such file or directory: '/data/lines.tsv'\nthe lines\nhint: run htr-gan data", FAILED),
     # the rest
     ("checkpoint_mismatch", FRAMES + "RuntimeError: Error(s) in loading state_dict for Net:\n\tMissing key(s) in state_dict: \"a.weight\".", None),
     ("checkpoint_mismatch", FRAMES + "ValueError: You are trying to load a weight file containing 0 layers into a model with 18 layers.", None),
