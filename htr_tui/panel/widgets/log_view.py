@@ -115,6 +115,7 @@ class LogView(Vertical):
         self._target: int | None = None
         self._query = ""
         self._search_note = ""
+        self._failure = ""
 
     def compose(self) -> ComposeResult:
         """The lines and the search field below them."""
@@ -165,7 +166,7 @@ class LogView(Vertical):
         self._news = None
         self._is_reading = self._wants_more = False
         self._target = None
-        self._search_note = ""
+        self._search_note = self._failure = ""
         self._lines.clear("No log to show." if path is None else "Reading the log.")
         self._lines.set_evidence(())
         self.border_title = None if path is None else self._content(path.name)
@@ -247,7 +248,7 @@ class LogView(Vertical):
         if message.index is not self._index:
             return
         news, before = message.news, self._news
-        self._is_reading, self._news = False, news
+        self._is_reading, self._news, self._failure = False, news, ""
         if before is not None and before.restarts != news.restarts:
             self._lines.clear("")
         self._lines.set_note(self._empty_note(news))
@@ -268,7 +269,7 @@ class LogView(Vertical):
         """Say what went wrong in a thread; the next look tries again."""
         if event.state is WorkerState.ERROR and event.worker.node is self:
             self._is_reading = False
-            self._search_note = f"cannot be read: {event.worker.error}"
+            self._failure = f"failed: {event.worker.error}"
             self._show_state()
             self._schedule(IDLE_POLL_S)
 
@@ -389,7 +390,7 @@ class LogView(Vertical):
         return "Reading the log." if news.has_more else "The log is empty so far."
 
     def _show_state(self) -> None:
-        parts = [self._search_note] if self._search_note else []
+        parts = [part for part in (self._failure, self._search_note) if part]
         news = self._news
         if news is not None:
             if news.has_more and news.size:

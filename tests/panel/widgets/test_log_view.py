@@ -291,3 +291,19 @@ async def test_numbers_may_be_hidden_and_ascii_is_kept(path: Path) -> None:
 )
 def test_lines_of_failure_are_told_from_others(line: str, kind: str) -> None:
     assert ShownLine.of(line.encode(), ascii=False).kind == kind
+
+
+async def test_a_failure_in_the_thread_is_said_and_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines(path, 1, 3)
+    step = LogIndex.step
+
+    def fail(self: LogIndex, budget_bytes: int = 1 << 24) -> bool:
+        raise RuntimeError("[/b] broken")
+
+    monkeypatch.setattr(LogIndex, "step", fail)
+    view = view_of(path)
+    async with LogApp(view).run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: "broken" in subtitle(view))
+        monkeypatch.setattr(LogIndex, "step", step)
+        await see(pilot, view, "line 3")
+        assert "broken" not in subtitle(view)
