@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher, Static
 
 from htr_tui.log_index import LogIndex
+from htr_tui.panel.widgets import log_view
 from htr_tui.panel.widgets.log_lines import ShownLine
 from htr_tui.panel.widgets.log_view import LogView
 from tests.panel.widgets.screen_text import shown_lines, shown_text
@@ -27,6 +28,13 @@ class LogApp(App[None]):
 
     def on_mount(self) -> None:
         self.view.focus()
+
+
+@pytest.fixture(autouse=True)
+def quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the file often, so that no test waits long."""
+    monkeypatch.setattr(log_view, "POLL_S", 0.02)
+    monkeypatch.setattr(log_view, "IDLE_POLL_S", 0.05)
 
 
 @pytest.fixture
