@@ -64,7 +64,11 @@ def _at(*places: Place) -> frozenset[Place]:
 
 ACTIONS: Final[tuple[Action, ...]] = (
     Action(
-        "open", ("enter",), "open", "Open what the cursor is on; in a finding, jump to the line in the log.", rank=2
+        "open",
+        ("enter",),
+        "open",
+        "Open what the cursor is on: a study, a trial, a chart, the log line of an evidence.",
+        rank=2,
     ),
     Action("back", ("escape",), "back", "Go back to where you came from; first it ends a search or filter.", rank=9),
     Action(
@@ -127,8 +131,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
         shown_as="[ ]",
     ),
     Action("attempt_next", ("right_square_bracket",), "next attempt", "Show the next attempt.", _at("trial"), rank=0),
-    Action("trial_previous", ("less_than_sign",), "newer", "Show the trial above in the table.", _at("trial"), rank=0),
-    Action("trial_next", ("greater_than_sign",), "older", "Show the trial below in the table.", _at("trial"), rank=0),
+    Action(
+        "trial_previous", ("less_than_sign",), "trial above", "Show the trial above in the table.", _at("trial"), rank=0
+    ),
+    Action(
+        "trial_next", ("greater_than_sign",), "trial below", "Show the trial below in the table.", _at("trial"), rank=0
+    ),
     Action("down", ("j",), "down", "Move down (also the arrow key).", rank=0),
     Action("up", ("k",), "up", "Move up (also the arrow key).", rank=0),
     Action("left", ("h",), "left", "Move left (also the arrow key); the right side is the arrow key only.", rank=0),
@@ -140,6 +148,19 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("quit", ("q",), "quit", "Close the panel; the studies go on.", rank=8),
 )
 """Every action, in the order of the help page."""
+
+PANE_KEYS: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
+    "studies": (("g", "Go to the first row."), ("G", "Go to the last row.")),
+    "trials": (("g", "Go to the first row."), ("G", "Go to the last row."), ("right", "Scroll to more columns.")),
+    "trial": (
+        ("left", "Metrics: the chart to the left. Pictures: the epoch before. Log: scroll."),
+        ("right", "Metrics: the chart to the right. Pictures: the next epoch. Log: scroll."),
+        ("y", "Metrics: a logarithmic axis, on and off."),
+        ("z", "Pictures: panels below each other or side by side."),
+        ("end", "Log: follow its end again."),
+    ),
+}
+"""Keys that the panes themselves understand; a test compares them with their bindings."""
 
 BY_ID: Final[dict[str, Action]] = {action.id: action for action in ACTIONS}
 
@@ -172,4 +193,5 @@ def key_table(place: Place) -> str:
     for action in actions_for(place):
         keys = " ".join(f"`{key_name(key)}`" for key in action.keys)
         lines.append(f"| {keys} | {action.title} | {action.help} |")
+    lines += [f"| `{key_name(key)}` | | {help} |" for key, help in PANE_KEYS[place]]
     return "\n".join(lines)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol
 
 from htr_tui.text import clean_text
 
 TIMEOUT_S = 120.0
 """A command that starts or asks something answers long before; then it is let go, not killed."""
+
+POLL_S = 0.05
 
 OUTPUT_LIMIT = 1 << 16
 """Bytes of what a command printed that are looked at."""
@@ -96,24 +101,29 @@ class OurCommandLine:
         return [sys.executable, "-m", "htr_tui", "--dir", str(self.directory), *arguments, "--json"]
 
     async def run(self, arguments: Sequence[str]) -> CommandResult:
-        """Run it to its end."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self.argv(arguments),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            return CommandResult(tuple(arguments), 1, "", f"cannot start the command: {error}")
-        try:
-            output, errors = await asyncio.wait_for(process.communicate(), self.timeout_s)
-        except TimeoutError:
-            return CommandResult(tuple(arguments), None)
-        return CommandResult(tuple(arguments), process.returncode, _text(output), _text(errors))
+        """Run it to its end.
+
+        What it prints goes to files, not pipes: a panel that is closed meanwhile does not break it.
+        """
+        with TemporaryFile() as output, TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(
+                    self.argv(arguments),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=errors,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                return CommandResult(tuple(arguments), 1, "", f"cannot start the command: {error}")
+            deadline = time.monotonic() + self.timeout_s
+            while process.poll() is None and time.monotonic() < deadline:
+                await asyncio.sleep(POLL_S)
+            return CommandResult(tuple(arguments), process.returncode, _text(output), _text(errors))
 
 
-def _text(data: bytes) -> str:
-    return data[-OUTPUT_LIMIT:].decode("utf-8", "replace")
+def _text(file: IO[bytes]) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - OUTPUT_LIMIT))
+    return file.read().decode("utf-8", "replace")

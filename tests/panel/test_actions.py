@@ -3,14 +3,32 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.containers import ScrollableContainer
 
-from htr_tui.panel.actions import ACTIONS, BY_ID, EVERYWHERE, Place, actions_for, bindings_for, key_table
+from htr_tui.panel.actions import (
+    ACTIONS,
+    BY_ID,
+    EVERYWHERE,
+    PANE_KEYS,
+    Place,
+    actions_for,
+    bindings_for,
+    key_name,
+    key_table,
+)
 from htr_tui.panel.app import HtrApp
+from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.screens.base import PanelScreen
 from htr_tui.panel.screens.help import help_lines
 from htr_tui.panel.screens.studies import StudiesScreen
 from htr_tui.panel.screens.trial import TrialScreen
+from htr_tui.panel.screens.trial_pictures import PicturesPane
 from htr_tui.panel.screens.trials import TrialsScreen
+from htr_tui.panel.widgets.chart_grid import ChartGrid
+from htr_tui.panel.widgets.curve_chart import CurveChart
+from htr_tui.panel.widgets.log_lines import LogLines
+from htr_tui.panel.widgets.picture_view import PictureView
+from htr_tui.panel.widgets.trial_table import VirtualTable
 
 SCREENS: dict[Place, type[PanelScreen]] = {"studies": StudiesScreen, "trials": TrialsScreen, "trial": TrialScreen}
 PLACES: list[Place] = ["studies", "trials", "trial"]
@@ -39,8 +57,11 @@ def test_every_action_has_a_method(place: Place) -> None:
 def test_every_action_is_described_and_what_changes_is_marked() -> None:
     assert len(BY_ID) == len(ACTIONS)
     for action in ACTIONS:
-        assert action.title and action.keys and action.where <= EVERYWHERE
-        assert action.help.endswith(".") and action.help[0].isupper()
+        assert action.title
+        assert action.keys
+        assert action.where <= EVERYWHERE
+        assert action.help.endswith(".")
+        assert action.help[0].isupper()
         assert not action.destroys or action.changes
     assert {action.id for action in ACTIONS if action.changes} == {"launch", "stop", "retry"}
 
@@ -50,7 +71,7 @@ def test_the_help_page_has_every_action_with_its_reason(place: Place) -> None:
     reasons = {"stop": "nothing is running"}
     text = "\n".join("".join(piece for piece, _ in line) for line in help_lines(place, reasons.get, width=200))
     for action in actions_for(place):
-        assert f"{action.shown_key}" in text
+        assert key_name(action.keys[0]) in text
         assert action.help in text
     assert "Not now: nothing is running." in text
 
@@ -75,3 +96,11 @@ def test_the_palette_offers_the_actions_of_the_screen(tmp_path: Path) -> None:
 def test_bindings_have_ids_for_a_keymap_of_the_user() -> None:
     ids = [binding.id for place in PLACES for binding in bindings_for(place)]
     assert len(ids) == len(set(ids))
+
+
+def test_the_keys_of_panes_are_bound_in_a_pane() -> None:
+    widgets = [VirtualTable, ChartGrid, CurveChart, PictureView, PicturesPane, LogLines, TextPane, ScrollableContainer]
+    bound = {key for widget in widgets for binding in widget.BINDINGS for key in binding.key.split(",")}  # type: ignore[attr-defined]
+    for place in PLACES:
+        assert {key for key, _ in PANE_KEYS[place]} <= bound
+        assert not {key for key, _ in PANE_KEYS[place]} & {key for a in actions_for(place) for key in a.keys}

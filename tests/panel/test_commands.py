@@ -16,7 +16,8 @@ def test_the_command_is_our_own_module_with_json(tmp_path: Path) -> None:
 
 async def test_a_failure_is_explained_by_the_command_itself(tmp_path: Path) -> None:
     result = await OurCommandLine(tmp_path).run(["retry", "no-such-study", "1"])
-    assert result.exit_status == 2 and not result.is_done
+    assert result.exit_status == 2
+    assert not result.is_done
     assert "no-such-study" in result.explain()
 
 
@@ -24,13 +25,15 @@ async def test_a_command_that_takes_long_is_let_go(tmp_path: Path, monkeypatch: 
     sleeper = [sys.executable, "-c", "import time; time.sleep(5)"]
     monkeypatch.setattr(OurCommandLine, "argv", lambda self, arguments: sleeper)
     result = await OurCommandLine(tmp_path, timeout_s=0.05).run(["run", "x"])
-    assert result.exit_status is None and "goes on" in result.explain()
+    assert result.exit_status is None
+    assert "goes on" in result.explain()
 
 
 async def test_a_command_that_cannot_start_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OurCommandLine, "argv", lambda self, arguments: [str(tmp_path / "nothing")])
     result = await OurCommandLine(tmp_path).run(["run", "x"])
-    assert result.exit_status == 1 and "cannot start" in result.explain()
+    assert result.exit_status == 1
+    assert "cannot start" in result.explain()
 
 
 @pytest.mark.parametrize(

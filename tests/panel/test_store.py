@@ -14,10 +14,12 @@ def test_only_what_changed_after_a_version_is_given() -> None:
     store = Store()
     store.put_study(study_view("a"), [trial(n) for n in range(100)])
     first = store.trials_changed_since("a", -1)
-    assert first.is_reset and len(first.trials) == 100
+    assert first.is_reset
+    assert len(first.trials) == 100
     store.put_study(study_view("a"), [trial(7, "failed"), trial(100)])
     news = store.trials_changed_since("a", first.version)
-    assert not news.is_reset and [t.number for t in news.trials] == [7, 100]
+    assert not news.is_reset
+    assert [t.number for t in news.trials] == [7, 100]
     assert store.trials_changed_since("a", news.version).trials == ()
 
 
@@ -27,7 +29,8 @@ def test_a_journal_that_was_replaced_says_forget() -> None:
     seen = store.trials_changed_since("a", -1).version
     store.put_study(study_view("a"), [trial(0)], is_reset=True)
     changes = store.trials_changed_since("a", seen)
-    assert changes.is_reset and [t.number for t in changes.trials] == [0]
+    assert changes.is_reset
+    assert [t.number for t in changes.trials] == [0]
 
 
 def test_a_study_that_is_gone_says_forget() -> None:
@@ -79,4 +82,5 @@ def test_an_empty_folder_is_known_to_be_empty_only_after_a_look() -> None:
     assert not store.is_scanned
     version = store.version
     store.keep_studies([])
-    assert store.is_scanned and store.version > version
+    assert store.is_scanned
+    assert store.version > version

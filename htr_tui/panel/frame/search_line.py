@@ -38,6 +38,7 @@ class SearchLine(Horizontal):
 
     def __init__(self) -> None:
         super().__init__(id="search")
+        self.display = False
         self.purpose = ""
         """What it was opened for: `search` or `filter`."""
         self.text = ""
@@ -53,7 +54,7 @@ class SearchLine(Horizontal):
     @property
     def is_open(self) -> bool:
         """Whether it is on screen."""
-        return self.has_class("-open")
+        return bool(self.display)
 
     def open(self, sign: str, purpose: str, text: str = "", hint: str = "") -> None:
         """Begin to type."""
@@ -64,12 +65,13 @@ class SearchLine(Horizontal):
         with self.prevent(Input.Changed):
             typed.value = text
         self.show_problem("")
-        self.add_class("-open")
-        typed.focus()
+        self.display = True
+        # At once, not by `focus`, which waits: letters typed in a hurry must not be taken for keys.
+        self.screen.set_focus(typed)
 
     def close(self) -> None:
         """Take it off the screen."""
-        self.remove_class("-open")
+        self.display = False
 
     def show_problem(self, text: str) -> None:
         """Say what is wrong with what was typed."""

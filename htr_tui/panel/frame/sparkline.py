@@ -13,10 +13,10 @@ _ASCII_LEVELS: Final = "_.-^"
 
 
 def sparkline(values: Sequence[float], width: int, ascii: bool = False) -> str:
-    """The values in at most `width` cells, two to a cell; NaN and infinities are gaps."""
+    """The values over `width` cells, two places to a cell; NaN and infinities are gaps."""
     if width <= 0 or not values:
         return ""
-    points = _thin(values, width if ascii else 2 * width)
+    points = _spread(values, width if ascii else 2 * width)
     finite = [value for value in points if math.isfinite(value)]
     if not finite:
         return ""
@@ -45,8 +45,17 @@ def _level(value: float, low: float, high: float) -> int | None:
     return min(3, max(0, round(share * 3)))
 
 
-def _thin(values: Sequence[float], count: int) -> list[float]:
-    if len(values) <= count:
-        return list(values)
+def _spread(values: Sequence[float], count: int) -> list[float]:
+    """The values over `count` places: some of them where they are too many, straight lines where too few."""
     last = len(values) - 1
-    return [values[round(i * last / (count - 1))] for i in range(count)] if count > 1 else [values[-1]]
+    if last <= 0 or count <= 1:
+        return [values[-1]]
+    if last >= count:
+        return [values[round(i * last / (count - 1))] for i in range(count)]
+    points = []
+    for i in range(count):
+        place = i * last / (count - 1)
+        left = min(int(place), last - 1)
+        share = place - left
+        points.append(values[left] * (1 - share) + values[left + 1] * share)
+    return points

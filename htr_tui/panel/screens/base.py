@@ -18,6 +18,11 @@ from htr_tui.panel.screens import requests
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.headline import study_parts
 
+WIDE = 110
+"""Columns from which on a detail pane fits beside a table."""
+HUGE = 160
+"""Columns from which on the detail pane gets more room."""
+
 RETRIABLE = frozenset({"failed", "pruned", "stopped"})
 
 
@@ -26,6 +31,7 @@ class PanelScreen(Screen[None]):
 
     PLACE: ClassVar[Place]
     AUTO_FOCUS = "#main"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (HUGE, "-huge")]
 
     def __init__(self, panel: PanelContext) -> None:
         super().__init__()

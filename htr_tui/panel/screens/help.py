@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from htr_tui.panel.actions import PLACE_TITLES, Place, actions_for, key_name
+from htr_tui.panel.actions import PANE_KEYS, PLACE_TITLES, Place, actions_for, key_name
 from htr_tui.panel.frame.lines import Line, Lines, Look
 from htr_tui.panel.screens.dialogs import MessageDialog
 
@@ -22,7 +22,7 @@ class HelpScreen(MessageDialog):
 
 
 def help_lines(
-    place: Place, why_not: Callable[[str], str | None], is_ascii: bool = False, width: int = 66
+    place: Place, why_not: Callable[[str], str | None], is_ascii: bool = False, width: int = 62
 ) -> list[Line]:
     """One action a paragraph."""
     lines = Lines(width, is_ascii)
@@ -35,4 +35,9 @@ def help_lines(
         wrapped.wrap(text, "dim" if reason else "plain")
         for index, line in enumerate(wrapped.lines):
             lines.add((f"{keys if index == 0 else '':<11} ", look), *line)
+    for key, help in PANE_KEYS[place]:
+        wrapped = Lines(width - 12, is_ascii)
+        wrapped.wrap(help)
+        for index, line in enumerate(wrapped.lines):
+            lines.add((f"{key_name(key) if index == 0 else '':<11} ", "accent"), *line)
     return lines.lines

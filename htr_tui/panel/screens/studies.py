@@ -16,12 +16,11 @@ from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.search_line import SearchLine
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import StudyOpened
-from htr_tui.panel.screens.base import PanelScreen
+from htr_tui.panel.screens.base import WIDE, PanelScreen
+from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.headline import gpu_parts, stale_parts
 from htr_tui.panel.screens.study_rows import COLUMNS, WIDE_COLUMNS, StudyRows, describe_study
 from htr_tui.panel.widgets.trial_table import VirtualTable
-
-WIDE = 110
 
 
 class StudiesScreen(PanelScreen):
@@ -29,6 +28,10 @@ class StudiesScreen(PanelScreen):
 
     PLACE: ClassVar[Place] = "studies"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("studies")]
+
+    def __init__(self, panel: PanelContext) -> None:
+        super().__init__(panel)
+        self._is_settled = False
 
     def compose_body(self) -> ComposeResult:
         """Table, detail, search line."""
@@ -48,6 +51,10 @@ class StudiesScreen(PanelScreen):
         # As high as its rows, so that the pane below gets the rest; at most half of the screen.
         table.styles.height = max(4, min(len(studies) + 2, self.app.size.height // 2))
         table.set_rows(StudyRows(studies, self.panel.clock(), self.panel.is_ascii))
+        if not self._is_settled:
+            # The order changes while the journals are read; the user has not chosen a row yet.
+            table.move_cursor(0)
+            self._is_settled = store.is_scanned and all(study.is_loaded for study in studies)
         self._draw_detail()
 
     def _empty_text(self) -> str:

@@ -94,7 +94,7 @@ def _describe_metrics(lines: Lines, study: StudyView | None, trial: TrialRecord,
         return
     lines.blank()
     label = min(14, max(len(name) for name in names))
-    room = max(4, min(16, lines.width - label - 13))
+    room = max(4, min(32, lines.width - label - 13))
     for name in names:
         values = [values[name] for _, values in epochs if name in values]
         lines.add(

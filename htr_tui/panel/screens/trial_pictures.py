@@ -14,7 +14,7 @@ from htr_tui.panel.views import SampleView, TrialFiles
 from htr_tui.panel.widgets.picture_view import PictureView
 
 
-class PicturesPane(Vertical, can_focus=True):
+class PicturesPane(Vertical):
     """One picture with its place among the others; it follows the newest until the user goes back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,7 +34,12 @@ class PicturesPane(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         """A line of words and the picture."""
         yield Static("", id="picture-place", markup=False)
-        yield PictureView(id="picture")
+        yield PictureView(id="picture", ascii=self._is_ascii)
+
+    def focus(self, scroll_visible: bool = True) -> PicturesPane:
+        """Give the focus to the picture."""
+        self.query_one(PictureView).focus(scroll_visible)
+        return self
 
     def show(self, files: TrialFiles | None) -> None:
         """Take in the pictures of a trial."""
@@ -59,9 +64,8 @@ class PicturesPane(Vertical, can_focus=True):
         else:
             place = f"{self._samples.index(sample) + 1} of {len(self._samples)}"
             epoch = f"epoch {sample.epoch}" if sample.epoch is not None else ""
-            panels = " | ".join(sample.panels)
             arrows = "< >" if self._is_ascii else "← →"
-            lines.add((f"{epoch}  ", "bold"), panels, (f"  {place}, attempt {sample.attempt}  {arrows}", "dim"))
+            lines.add((f"{epoch}  ", "bold"), (f"{place}, attempt {sample.attempt}  {arrows}", "dim"))
             view.show_picture(sample.path, sample.caption, sample.panels)
         self.query_one("#picture-place", Static).update(to_content(lines.lines))
 

@@ -20,7 +20,7 @@ from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.search_line import SearchLine
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import PlaceRequested, TrialOpened
-from htr_tui.panel.screens.base import PanelScreen
+from htr_tui.panel.screens.base import WIDE, PanelScreen
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.trial_columns import CellContext, TrialColumn, fit_columns, trial_columns
 from htr_tui.panel.screens.trial_detail import describe_trial
@@ -28,8 +28,6 @@ from htr_tui.panel.screens.trial_filter import FilterMistake, Predicate, parse_f
 from htr_tui.panel.screens.trial_rows import TrialRows
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
-WIDE: Final = 110
-"""Columns from which on the detail pane fits beside the table."""
 MANY: Final = 5000
 """Trials from which on sorting and filtering leave the event loop."""
 GAP: Final = 1
