@@ -5,6 +5,7 @@ HtrError                 exit 1: the work failed
 │   └── ConfigError      exit 2: a study file with mistakes, all of them at once
 ├── BusyError            exit 1: somebody else holds what we need (names host and pid)
 └── StorageError         exit 1: a folder or database cannot be read or written
+    └── ForeignStudyError    exit 1: a database holds another study of this name
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class BusyError(HtrError):
 
 class StorageError(HtrError):
     """A file, folder or database refuses us."""
+
+
+class ForeignStudyError(StorageError):
+    """A storage holds a study of the same name that is not ours; waiting does not help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class PresenceLock:
         self._last_beat = 0.0
 
     def acquire(self) -> None:
-        """Take the lock; BusyError names who holds it."""
+        """Take the lock; BusyError names who holds it. The world is told by the first `beat`."""
         presence = read_presence(self._record_path)
         if presence is not None and presence.alive and not presence.is_here:
             raise _busy(presence)
@@ -75,7 +75,6 @@ class PresenceLock:
             os.close(fd)
             raise _busy(read_presence(self._record_path)) from error
         self._fd = fd
-        self.beat(force=True)
 
     def beat(self, *, force: bool = False) -> None:
         """Renew the heartbeat when it is due; a full disk costs the heartbeat only."""

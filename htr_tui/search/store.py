@@ -18,7 +18,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from htr_tui.errors import StorageError
+from htr_tui.errors import ForeignStudyError, StorageError
 from htr_tui.journal.records import TrialRecord
 from htr_tui.search import database, translation
 from htr_tui.search.choosing import listed_trials, study_pruner, trial_sampler
@@ -329,7 +329,7 @@ class SearchStore:
         """Finished trials of which the journal knows nothing belong to somebody else: never take or delete them."""
         finished = [frozen for frozen in extra if frozen.state.is_finished()]
         if finished:
-            raise StorageError(
+            raise ForeignStudyError(
                 f"the storage has {len(finished)} finished trials of a study {self._name} that this journal does not know",
                 self._place,
                 self._foreign_hint,

@@ -11,7 +11,8 @@ from htr_tui.errors import BusyError, HtrError
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.presence import Presence, read_presence
 
-START_DEADLINE_S = 60.0
+START_DEADLINE_S = 600.0
+"""A supervisor that repairs Optuna's storage from a long journal takes its time; a dead one is noticed at once."""
 POLL_S = 0.05
 
 
@@ -45,10 +46,11 @@ def launch_supervisor(paths: StudyPaths, base: Path) -> Presence:
         )
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline:
+        status = child.poll()
         presence = supervisor_presence(paths)
-        if presence is not None and presence.pid == child.pid:
+        if presence is not None and presence.pid == child.pid and (presence.alive or status == 0):
             return presence
-        if child.poll() is not None:
+        if status is not None:
             break
         time.sleep(POLL_S)
     with open(paths.supervisor_log, "rb") as log:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from htr_tui.errors import HtrError, StorageError
+from htr_tui.errors import ForeignStudyError, HtrError, StorageError
 from htr_tui.executors.local import AttemptPhase, LocalExecutor
 from htr_tui.executors.slots import Slot, free_slots
 from htr_tui.files import LineAppender, dump_line, write_json
@@ -89,8 +89,17 @@ class Supervisor:
         if self.fold.skipped:
             self.note("warning", f"{self.fold.skipped} lines of the journal could not be read and were skipped")
         self._continue_stopped()
+        self._connect_memory()
         self._mirror.start(ahead=len(self.slots))
-        self._memory.connect(self.fold)
+        self._presence.beat(force=True)
+
+    def _connect_memory(self) -> None:
+        try:
+            self._memory.connect(self.fold)
+        except ForeignStudyError as error:
+            self.note("error", str(error))
+            self.record("supervisor_ended", reason="failed")
+            raise
 
     def _close(self) -> None:
         self._memory.close()

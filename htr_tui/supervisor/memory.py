@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from htr_tui.errors import StorageError
+from htr_tui.errors import ForeignStudyError, StorageError
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
@@ -78,7 +78,7 @@ class SearchMemory:
         asked: list[Asked | None] = []
         if not self._attempt(lambda store: asked.append(store.ask())):
             return None, False
-        if asked[0] is not None and asked[0].number != len(fold.trials):
+        if asked[0] is not None and asked[0].number != max(fold.trials, default=-1) + 1:
             self._connected = False
             return None, False
         return asked[0], asked[0] is None
@@ -117,6 +117,8 @@ class SearchMemory:
             return False
         try:
             action(self._store)
+        except ForeignStudyError:
+            raise
         except StorageError as error:
             self._connected = False
             self._next_try = time.monotonic() + RETRY_S

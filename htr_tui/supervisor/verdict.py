@@ -12,6 +12,9 @@ from htr_tui.supervisor.observe import AttemptTracker
 from htr_tui.triage.engine import classify_attempt
 from htr_tui.triage.finding import ExitFacts, TriageContext
 
+_HELD_OUT = ("val", "test", "eval")
+"""Prefixes of metrics that a NaN in does not end the training."""
+
 
 def examine(
     spec: StudySpec,
@@ -35,7 +38,7 @@ def examine(
     )
     if end.lost or (attempt.stopping is not None):
         return end, None
-    loss = next((v for k, v in metrics.items() if "loss" in k.lower()), None)
+    loss = next((v for k, v in metrics.items() if "loss" in k.lower() and not k.startswith(_HELD_OUT)), None)
     context = TriageContext(
         params={**tracker.start_params, **attempt.set},
         knobs=spec.trainer.knobs,

@@ -50,6 +50,7 @@ def test_broken_identities_are_none(record: dict[str, object] | None) -> None:
 def test_the_lock_is_exclusive_and_names_its_holder(tmp_path: Path) -> None:
     first = PresenceLock(tmp_path / "lock", tmp_path / "supervisor.json")
     first.acquire()
+    first.beat(force=True)
     presence = read_presence(tmp_path / "supervisor.json")
     assert presence is not None
     assert (presence.alive, presence.pid, presence.is_here) == (True, os.getpid(), True)

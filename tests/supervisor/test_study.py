@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -364,3 +365,14 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
     fold = study.wait_until_ended()
     assert fold.counts["complete"] == 2
     assert sorted(fold.trials) == [0, 1]
+
+
+def test_a_study_of_the_same_name_in_the_storage_is_refused_not_taken(tmp_path: Path) -> None:
+    study = fake_study(tmp_path, "--epochs", "1", budget={"trials": 1})
+    study.cli("run", str(study.file))
+    study.wait_until_ended()
+    shutil.rmtree(study.paths.root)
+    refused = study.cli("run", str(study.file), expect=1)
+    assert "this journal does not know" in refused.stderr
+    assert "optuna delete-study" in refused.stderr
+    assert len(optuna_trials(study)) == 1
