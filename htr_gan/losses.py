@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from htr_gan.alphabet import BLANK
 
+REACH = 60.0
+"""In natural logarithms; e^-60 is a probability that no reading needs to go below."""
+
 
 def pixel_loss(restored: Any, clean: Any) -> Any:
     """Mean absolute difference of pixels."""
@@ -21,13 +24,22 @@ def feature_loss(features: Any, clean_features: Any) -> Any:
 
 def ctc_loss(logits: Any, labels: Any) -> Any:
     """CTC of right-padded `labels`; not clipped, as a clipped loss has no gradient. Norms are clipped instead."""
-    logits = tf.cast(logits, tf.float32)
+    logits = _within_reach(tf.cast(logits, tf.float32))
     steps = tf.fill([tf.shape(logits)[0]], tf.shape(logits)[1])
     sparse = tf.sparse.from_dense(tf.cast(labels, tf.int32))  # blanks are the padding; the sparse op is 7 times faster
     losses = tf.nn.ctc_loss(
         labels=sparse, logits=logits, label_length=None, logit_length=steps, logits_time_major=False, blank_index=BLANK
     )
     return tf.reduce_mean(losses)
+
+
+def _within_reach(logits: Any) -> Any:
+    """Logits no further than `REACH` below the largest; their gradient passes unchanged.
+
+    Below that a probability is 0 in float32, TensorFlow's CTC finds no path, and the loss is infinite.
+    """
+    lowest = tf.reduce_max(logits, axis=-1, keepdims=True) - REACH
+    return logits + tf.stop_gradient(tf.maximum(logits, lowest) - logits)
 
 
 def adversarial_loss(fake_logits: Any) -> Any:

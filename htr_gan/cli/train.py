@@ -8,7 +8,7 @@ from pathlib import Path
 
 from htr_gan.config.load import load_config
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig, flatten
-from htr_gan.errors import EXIT_STOPPED, ConfigError, ConfigProblem, StopRequested, UsageError
+from htr_gan.errors import EXIT_STOPPED, ConfigError, ConfigProblem, NonFiniteLossError, StopRequested, UsageError
 from htr_gan.events import EventLog, events_path
 from htr_gan.files import locked, write_json
 from htr_gan.stop import StopFlag
@@ -46,6 +46,9 @@ def run_train(arguments: Namespace) -> int:
             events.note(f"stopped by {request}; the next start goes on from the last checkpoint")
             events.emit("end", status="stopped")
             return EXIT_STOPPED
+        except NonFiniteLossError as error:
+            events.note(error.title, "error")
+            raise
         events.emit("end", status="complete")
     return 0
 

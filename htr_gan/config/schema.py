@@ -121,7 +121,7 @@ class GanModelConfig(Section):
     width: Annotated[int, Field(ge=2, le=512)] = 12
     """Channels of the generator's first level, doubled on each level below."""
     levels: Annotated[int, Field(ge=1, le=4)] = 3
-    """Levels of the generator above its bottleneck."""
+    """Levels of the generator above its bottleneck; each halves the line, whose sides are multiples of 16."""
     norm: Literal["batch", "none"] = "batch"
     """Normalisation in the generator; with `none` accumulated gradients equal those of the large batch exactly."""
     discriminator_width: Annotated[int, Field(ge=2, le=512)] = 16
@@ -187,8 +187,6 @@ class GanConfig(Section):
     def _has_a_loss(self) -> GanConfig:
         if not any((self.loss.pixel, self.loss.rec_feat, self.loss.ctc, self.loss.adv)):
             raise ValueError("all loss weights are 0: there is nothing to learn")
-        if self.data.height % 2**self.model.levels or self.data.width % 2**self.model.levels:
-            raise ValueError(f"height and width must be multiples of {2**self.model.levels} (model.levels)")
         return self
 
 

@@ -23,6 +23,12 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _SPECIAL = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
+_CORE_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+}
+"""What PyYAML's resolver gives to values without a tag of their own."""
+
 
 @dataclass
 class Document:
@@ -69,16 +75,15 @@ class _Reader:
             self._open.discard(id(node))
 
     def _read_known(self, node: yaml.Node, path: KeyPath) -> Any:
+        if node.tag not in _CORE_TAGS:
+            self.report(node, path, f"the tag {node.tag} is not allowed here")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
         if not isinstance(node, yaml.ScalarNode):
             self.report(node, path, "not a value")
-            return None
-        explicit = str(node.tag)
-        if explicit.startswith("!") or (explicit.startswith("tag:") and not explicit.startswith("tag:yaml.org,2002:")):
-            self.report(node, path, f"the tag {explicit} is not allowed here")
             return None
         text = str(node.value)
         return parse_scalar(text) if node.style is None else text
