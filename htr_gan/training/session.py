@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tensorflow as tf
+
 from htr_gan.alphabet import LOWERCASE
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
@@ -35,11 +37,21 @@ def run_session(
     injection: Injection | None,
 ) -> None:
     """Train `config` in `out` from `checkpoint` on; raises for everything but success."""
+    _share_gpus()
     if isinstance(config, GanConfig):
         assert recogniser_config is not None
         _run_gan(config, recogniser_config, out, checkpoint, events, stop, injection)
     else:
         _run_recogniser(config, out, checkpoint, events, stop, injection)
+
+
+def _share_gpus() -> None:
+    """Take GPU memory as it is needed, not all of it at once: several trials may share a card."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except RuntimeError:  # the GPU is in use by this process already, with whatever was set before
+            return
 
 
 def _run_recogniser(

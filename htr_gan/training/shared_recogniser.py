@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ import numpy as np
 
 from htr_gan.alphabet import LOWERCASE, Alphabet
 from htr_gan.config.places import cache_folder
-from htr_gan.config.schema import GanConfig, RecognizerConfig, flatten
+from htr_gan.config.schema import GanConfig, RecognizerConfig, RecognizerModelConfig, flatten
 from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, load_lines, settings_of
-from htr_gan.errors import DataError, MissingFileError
+from htr_gan.errors import CheckpointError, DataError, MissingFileError
 from htr_gan.events import EventSink, NestedEvents
 from htr_gan.files import fingerprint, folder_written_whole, locked, read_json, sweep_leftovers, write_json
 from htr_gan.stop import StopFlag
-from htr_gan.training.checkpoint_folder import find_checkpoint, state_sha256
+from htr_gan.training.checkpoint_folder import Arrays, Checkpoint, find_checkpoint, state_sha256
 from htr_gan.training.loop import Loop
 from htr_gan.training.recogniser_task import RecogniserTask, new_recogniser
 from htr_gan.training.stepped import learned_variables
@@ -74,22 +75,32 @@ def find_recogniser(folder: Path) -> StoredRecogniser | None:
     meta = read_json(folder / META)
     if meta is None or meta.get("schema") != SCHEMA or not (folder / WEIGHTS).is_file():
         return None
-    return StoredRecogniser(folder, str(meta["sha256"]), float(meta["cer"]), str(meta["trained_at"]), meta["model"])
+    try:
+        return StoredRecogniser(
+            folder, str(meta["sha256"]), float(meta["cer"]), str(meta["trained_at"]), dict(meta["model"])
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def read_weights(stored: StoredRecogniser) -> Arrays:
+    """The weights by name; DataError if their bytes are not those that were written."""
+    path = stored.folder / WEIGHTS
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays: Arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read", str(error)) from error
+    if state_sha256(arrays) != stored.sha256:
+        raise DataError(f"{path}: damaged", "its bytes are not those that were written")
+    return arrays
 
 
 def load_recogniser(stored: StoredRecogniser, config: GanConfig, alphabet: Alphabet) -> Any:
     """The network with its weights, frozen; DataError if the file is damaged or of another size."""
-    from htr_gan.config.schema import RecognizerModelConfig
-
     model = RecognizerModelConfig.model_validate(stored.model)
     recogniser = new_recogniser(config.data, model, alphabet, use_cudnn=config.model.use_cudnn)
-    try:
-        with np.load(stored.folder / WEIGHTS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # numpy raises many kinds for a damaged zip; all mean the same here
-        raise DataError(f"{stored.folder / WEIGHTS}: cannot be read", str(error)) from error
-    if state_sha256(arrays) != stored.sha256:
-        raise DataError(f"{stored.folder / WEIGHTS}: damaged", "its bytes are not those that were written")
+    arrays = read_weights(stored)
     for variable in learned_variables(recogniser):
         if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):
             raise DataError(
@@ -99,6 +110,18 @@ def load_recogniser(stored: StoredRecogniser, config: GanConfig, alphabet: Alpha
         variable.assign(arrays[variable.path])
     recogniser.trainable = False
     return recogniser
+
+
+def _find_intact(folder: Path) -> StoredRecogniser | None:
+    """A recogniser of the cache; a damaged one counts as none, as it can be trained again."""
+    stored = find_recogniser(folder)
+    if stored is None:
+        return None
+    try:
+        read_weights(stored)
+    except DataError:
+        return None
+    return stored
 
 
 def provide_recogniser(
@@ -112,11 +135,11 @@ def provide_recogniser(
         _tell_reused(stored, events)
         return stored
     folder = cache_folder(config) / "recognizers" / recogniser_name(wanted)
-    stored = find_recogniser(folder)
+    stored = _find_intact(folder)
     if stored is None:
         waiting = WaitingNote(stop.check, events.note, "the shared recogniser")
         with locked(folder.with_name(f"{folder.name}.lock"), waiting):
-            stored = find_recogniser(folder)  # somebody else trained it while this process waited
+            stored = _find_intact(folder)  # somebody else trained it while this process waited
             if stored is None:
                 return _train_shared(config, wanted, folder, events, stop)
     _tell_reused(stored, events)
@@ -144,8 +167,7 @@ def _train_shared(
     loop = Loop(task, wanted, work, nested, stop, label="recogniser: ")
     checkpoint = find_checkpoint(work)
     if checkpoint is not None:
-        loop.restore(checkpoint)
-        nested.note(f"going on after epoch {loop.progress.epochs_done}")
+        _go_on(loop, checkpoint, nested)
     loop.run()
     write_recogniser(folder, task, wanted, loop.progress.history[-1]["values"]["val/cer"])
     shutil.rmtree(work, ignore_errors=True)
@@ -154,6 +176,16 @@ def _train_shared(
         raise MissingFileError(folder / META, "the recogniser that was just written is gone")
     events.note(f"recogniser trained, sha256 {stored.sha256[:16]}, CER {stored.cer:.1%}, kept in {folder}")
     return stored
+
+
+def _go_on(loop: Loop, checkpoint: Checkpoint, events: EventSink) -> None:
+    """From what another process left; nobody can repair it by hand, so a checkpoint that is no good is passed over."""
+    try:
+        loop.restore(checkpoint)
+    except CheckpointError as error:
+        events.note(f"{error.title}; starting afresh", "warning")
+        return
+    events.note(f"going on after epoch {loop.progress.epochs_done}")
 
 
 def prepare_recogniser(config: RecognizerConfig, events: EventSink, stop: StopFlag) -> RecogniserTask:

@@ -93,7 +93,7 @@ def test_a_recogniser_whose_trainer_was_killed_is_finished_by_the_next(micro: Pa
         return sum(words in event.get("message", "") for event in events(out))
 
     leader = start(micro, first, *short)
-    wait_for(lambda: notes(first, "recogniser: epoch 1,") == 1, first)
+    wait_for(lambda: bool(list((tmp_path / "cache").glob("recognizers/*.work/checkpoints/epoch-*"))), first)
     leader.send_signal(signal.SIGSTOP)  # it holds the lock until it is killed
     follower = start(micro, second, *short)
     wait_for(lambda: notes(second, "waiting for another process") >= 1, second)

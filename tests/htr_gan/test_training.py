@@ -14,6 +14,7 @@ from PIL import Image
 
 from htr_gan import errors
 from htr_gan.__main__ import main
+from htr_gan.config.load import load_config
 from htr_gan.training import shared_recogniser
 from htr_gan.training.checkpoint_folder import find_checkpoint, load_arrays, state_sha256
 from htr_gan.training.stepped import learned_variables
@@ -117,7 +118,7 @@ def test_history_and_configuration_lie_beside_the_checkpoints(whole: Path, share
     history = json.loads((whole / "history.json").read_text())
     assert [epoch["epoch"] for epoch in history["epochs"]] == [1, 2, 3]
     assert history["best_epoch"] in (1, 2, 3)
-    assert main(["train", str(whole / "config.json"), "--out", str(shared / "copy"), "--set", "train.batch=0"]) == 2
+    assert load_config(whole / "config.json") == load_config(shared / "gan.yaml", ["loss.ctc=0.1"])
 
 
 def test_interrupted_within_an_epoch_it_ends_with_the_same_bytes(
@@ -275,3 +276,17 @@ def test_the_task_recogniser_leaves_a_recogniser_for_others(shared: Path) -> Non
     assert train(shared, "lost", f"recognizer.path={out / 'gone'}") == 1
     (out / "recognizer" / "weights.npz").write_bytes(b"not a zip")
     assert train(shared, "broken", *overrides) == 1
+
+
+def test_a_damaged_shared_recogniser_is_trained_again(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTR_GAN_CACHE", str(tmp_path / "cache"))
+    short = (NO_JUDGE, "loss.rec_feat=0", "train.epochs=1")
+    assert train(shared, "before", *short) == 0
+    (weights,) = (tmp_path / "cache" / "recognizers").glob("*/weights.npz")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    assert train(shared, "after", *short) == 0
+    assert any("recogniser trained" in event["message"] for event in events(shared / "after", "note"))
+    assert state(shared / "before") == state(shared / "after")
