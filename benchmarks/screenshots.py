@@ -1,0 +1,139 @@
+"""The pictures in screenshots/: the panel on real studies, trained here by the shipped trainer.
+
+    python -m benchmarks.screenshots [--work build/screenshots] [--out screenshots]
+
+Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), and has a third one
+running while the pictures are taken. Studies that are finished in the work folder are used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import yaml
+from textual.pilot import Pilot
+
+from htr_tui.cli.demo import lay_out_configs
+from htr_tui.journal.fold import JournalReader
+from htr_tui.journal.paths import StudyPaths
+from htr_tui.panel.app import HtrApp
+
+SIZE = (120, 36)
+Steps = Callable[[Pilot[None]], Awaitable[None]]
+
+
+def cli(base: Path, *arguments: str) -> None:
+    """Run htr-tui and show what it prints."""
+    subprocess.run([sys.executable, "-m", "htr_tui", "--dir", str(base), *arguments], check=True)
+
+
+def study_file(base: Path, name: str, trials: int, **trainer_env: str) -> Path:
+    """A variation of the demo study."""
+    study = yaml.safe_load((base / "configs/studies/demo.yaml").read_text())
+    study["study"] = name
+    study["budget"] = {"trials": trials}
+    study["search"]["sampler"] = {"tpe": {"seed": trials, "n_startup_trials": 5}}
+    study["tracking"]["experiment"] = name
+    if trainer_env:
+        study["trainer"]["env"] = trainer_env
+    file = base / f"{name}.yaml"
+    file.write_text(yaml.safe_dump(study, sort_keys=False))
+    return file
+
+
+def is_finished(base: Path, name: str) -> bool:
+    """Whether the work folder has that study already."""
+    reader = JournalReader(StudyPaths(base / "runs" / name).journal)
+    reader.refresh()
+    return reader.fold.ended_reason == "finished"
+
+
+def wait_for_epoch(base: Path, name: str, epoch: int, deadline_s: float = 600) -> None:
+    """Until the study's newest trial has reported that epoch."""
+    reader = JournalReader(StudyPaths(base / "runs" / name).journal)
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        reader.refresh()
+        newest = reader.fold.trials.get(max(reader.fold.trials, default=-1))
+        if newest is not None and newest.state == "running" and (newest.epoch or 0) >= epoch:
+            return
+        time.sleep(0.5)
+    raise SystemExit(f"{name} did not reach epoch {epoch} within {deadline_s} s")
+
+
+async def settle(pilot: Pilot[None], seconds: float = 1.5) -> None:
+    """Let feeds and workers come in."""
+    await pilot.pause(seconds)
+
+
+async def picture(
+    base: Path, study: str | None, name: str, out: Path, steps: Steps, size: tuple[int, int] = SIZE
+) -> None:
+    """One picture, after some keys."""
+    app = HtrApp(base, study)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, 2.5)
+        await steps(pilot)
+        await settle(pilot)
+        svg = app.export_screenshot(title="htr-tui")
+    (out / f"{name}.svg").write_text(svg)
+    print(f"{name}.svg", flush=True)
+
+
+def keys(*names: str) -> Steps:
+    """Steps that press keys, one at a time."""
+
+    async def press(pilot: Pilot[None]) -> None:
+        for name in names:
+            await pilot.press(name)
+            await settle(pilot, 0.8)
+
+    return press
+
+
+async def take_all(base: Path, out: Path) -> None:
+    """Every screen and every tab."""
+    await picture(base, None, "studies", out, keys())
+    await picture(base, "loss-weights", "trials", out, keys())
+    await picture(base, "loss-weights", "trials-80x24", out, keys(), (80, 24))
+    await picture(base, "demo", "metrics", out, keys("end", "enter"))
+    for tab, name in enumerate(("log", "pictures", "config", "finding", "system"), start=1):
+        study = "out-of-memory" if name in ("finding", "config") else "demo"
+        to_attempt = ["left_square_bracket"] if name == "finding" else []
+        await picture(base, study, name, out, keys("end", "enter", *["tab"] * tab, *to_attempt))
+    await picture(base, "demo", "help", out, keys("question_mark"))
+    await picture(base, None, "launch", out, keys("l"))
+    await picture(base, "demo", "palette", out, keys("ctrl+p"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/screenshots"))
+    parser.add_argument("--out", type=Path, default=Path("screenshots"))
+    args = parser.parse_args()
+    base = args.work.resolve()
+    base.mkdir(parents=True, exist_ok=True)
+    args.out.mkdir(exist_ok=True)
+    lay_out_configs(base)
+    if not is_finished(base, "demo"):
+        cli(base, "demo", "--headless")
+    if not is_finished(base, "out-of-memory"):
+        cli(
+            base, "run", str(study_file(base, "out-of-memory", 2, HTR_GAN_INJECT="oom:batch>=8@epoch2")), "--foreground"
+        )
+    cli(base, "run", str(study_file(base, "loss-weights", 12)))
+    try:
+        wait_for_epoch(base, "loss-weights", 3)
+        asyncio.run(take_all(base, args.out))
+    finally:
+        cli(base, "stop", "loss-weights")
+
+
+if __name__ == "__main__":
+    main()
