@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -23,6 +24,7 @@ from htr_tui.panel.screens.studies import StudiesScreen
 from htr_tui.panel.screens.trials import TrialsScreen
 from htr_tui.panel.store import Store
 from htr_tui.panel.themes import DARK, LIGHT
+from htr_tui.panel.widgets.ascii_filter import AsciiFilter
 from htr_tui.text import clean_text
 
 TICK_S = 10.0
@@ -62,8 +64,14 @@ class HtrApp(App[None]):
         )
         if clock is not None:
             self.panel.clock = clock
+        self._ascii_filter = AsciiFilter()
         self._chooses_place = study is None
         self._screens_by_place: dict[str, PanelScreen] = {}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Where only ASCII can be shown, nothing else leaves the app, scrollbars and borders included."""
+        filters = super().get_line_filters()
+        return [*filters, self._ascii_filter] if self.panel.is_ascii else filters
 
     # -- start and end ---------------------------------------------------------------------------------------------
 

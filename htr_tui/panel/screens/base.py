@@ -9,6 +9,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
 from htr_tui.panel.actions import BY_ID, Place, actions_for
 from htr_tui.panel.frame.header import HeaderLine, HeaderPart
@@ -17,7 +18,11 @@ from htr_tui.panel.messages import PlaceRequested
 from htr_tui.panel.screens import requests
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.headline import study_parts
+from htr_tui.panel.widgets.trial_table import VirtualTable
 
+SMALLEST = (60, 12)
+"""Columns and rows below which there is only a notice."""
+TOO_SMALL = "This terminal is too small: the panel needs 60x12, and is at its best from 80x24 on. Keys still work."
 WIDE = 110
 """Columns from which on a detail pane fits beside a table."""
 HUGE = 160
@@ -31,11 +36,14 @@ class PanelScreen(Screen[None]):
 
     PLACE: ClassVar[Place]
     AUTO_FOCUS = "#main"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (HUGE, "-huge")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (SMALLEST[0], "-narrow"), (WIDE, "-wide"), (HUGE, "-huge")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (SMALLEST[1], "-high")]
 
     def __init__(self, panel: PanelContext) -> None:
         super().__init__()
         self.panel = panel
+        self._is_settled = False
+        self._first_key: int | str | None = None
         self.draws = 0
         """Times it asked the store; counted for tests."""
 
@@ -46,6 +54,7 @@ class PanelScreen(Screen[None]):
         yield HeaderLine(id="header")
         yield from self.compose_body()
         yield KeyBar(id="keys")
+        yield Static(TOO_SMALL, id="too-small", markup=False)
 
     def compose_body(self) -> ComposeResult:
         """What stands between header and key bar."""
@@ -69,6 +78,15 @@ class PanelScreen(Screen[None]):
     def draw_body(self) -> None:
         """Show the newest records in the panes."""
         raise NotImplementedError
+
+    def _stay_on_top(self, table: VirtualTable, *, is_loaded: bool) -> None:
+        """Keep the cursor on the first row while rows come in above it, unless the user has moved it."""
+        if self._is_settled:
+            return
+        if self._first_key is None or table.cursor_key == self._first_key:
+            table.move_cursor(0)
+            self._first_key = table.cursor_key
+        self._is_settled = is_loaded
 
     def draw_frame(self) -> None:
         """Show the newest state in header and key bar."""

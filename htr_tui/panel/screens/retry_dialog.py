@@ -13,6 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from htr_tui.panel.frame.lines import Lines, to_content
 from htr_tui.panel.screens.dialogs import Choice, ChoiceList, Dialog
 from htr_tui.panel.screens.parameters import show_exact
+from htr_tui.text import clean_text
 from htr_tui.triage.finding import Fix
 
 NO_FIX = "none"
@@ -74,8 +75,14 @@ class RetryDialog(Dialog[RetryChoice | None]):
         self.dismiss(choose(self._fixes[row], overrides))
 
 
+def _editable(fix: Fix) -> dict[str, str]:
+    """What a fix sets, as far as it can be shown in a line as it is; the rest stays as the fix has it."""
+    pairs = {str(name): show_exact(value) for name, value in fix.set.items()}
+    return {name: value for name, value in pairs.items() if name and "=" not in name and clean_text(name) == name}
+
+
 def _overrides_text(fix: Fix) -> str:
-    return " ".join(shlex.quote(f"{name}={show_exact(value)}") for name, value in fix.set.items())
+    return " ".join(shlex.quote(f"{name}={value}") for name, value in _editable(fix).items())
 
 
 def parse_overrides(text: str) -> dict[str, str]:
@@ -95,7 +102,7 @@ def parse_overrides(text: str) -> dict[str, str]:
 
 def choose(fix: Fix, overrides: Mapping[str, str]) -> RetryChoice:
     """The fix with what was changed by hand; a fix whose own overrides were taken out is no longer that fix."""
-    own = {str(name): show_exact(value) for name, value in fix.set.items()}
+    own = _editable(fix)
     if any(name not in overrides for name in own):
         return RetryChoice(NO_FIX, tuple(f"{name}={value}" for name, value in overrides.items()))
     changed = tuple(f"{name}={value}" for name, value in overrides.items() if own.get(name) != value)

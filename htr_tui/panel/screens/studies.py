@@ -17,9 +17,9 @@ from htr_tui.panel.frame.search_line import SearchLine
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import StudyOpened
 from htr_tui.panel.screens.base import WIDE, PanelScreen
-from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.headline import gpu_parts, stale_parts
+from htr_tui.panel.screens.headline import stale_parts
 from htr_tui.panel.screens.study_rows import COLUMNS, WIDE_COLUMNS, StudyRows, describe_study
+from htr_tui.panel.widgets.meter import DeviceStrip, StripGpu, StripHost
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
 
@@ -29,16 +29,13 @@ class StudiesScreen(PanelScreen):
     PLACE: ClassVar[Place] = "studies"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for("studies")]
 
-    def __init__(self, panel: PanelContext) -> None:
-        super().__init__(panel)
-        self._is_settled = False
-
     def compose_body(self) -> ComposeResult:
         """Table, detail, search line."""
         with Container(id="body"):
             yield VirtualTable(COLUMNS, id="main", gap=1, ascii=self.panel.is_ascii)
             yield TextPane(id="detail", can_focus=False)
         yield SearchLine()
+        yield DeviceStrip(id="devices", ascii=self.panel.is_ascii)
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 
@@ -51,16 +48,25 @@ class StudiesScreen(PanelScreen):
         # As high as its rows, so that the pane below gets the rest; at most half of the screen.
         table.styles.height = max(4, min(len(studies) + 2, self.app.size.height // 2))
         table.set_rows(StudyRows(studies, self.panel.clock(), self.panel.is_ascii))
-        if not self._is_settled:
-            # The order changes while the journals are read; the user has not chosen a row yet.
-            table.move_cursor(0)
-            self._is_settled = store.is_scanned and all(study.is_loaded for study in studies)
+        is_loaded = store.is_scanned and all(study.is_loaded for study in studies)
+        self._stay_on_top(table, is_loaded=is_loaded)
         self._draw_detail()
+        self._draw_machine()
+
+    def _draw_machine(self) -> None:
+        machine, strip = self.panel.store.machine, self.query_one(DeviceStrip)
+        strip.display = machine is not None
+        if machine is not None:
+            gpus = [
+                StripGpu(g.index, g.used_bytes, g.total_bytes, g.load, g.temperature, g.power_w) for g in machine.gpus
+            ]
+            host = StripHost(machine.cpu_percent, machine.memory_used, machine.memory_total, machine.load)
+            strip.set_devices(gpus, host, machine.gpu_error or "")
 
     def _empty_text(self) -> str:
         if not self.panel.store.is_scanned:
             return "Reading ..."
-        return f"No studies in {self.panel.runs} yet: press l to launch one, or run `htr-tui demo`."
+        return "No studies here yet: press l to launch one, or run htr-tui demo."
 
     def _draw_detail(self) -> None:
         pane = self.query_one(TextPane)
@@ -84,7 +90,7 @@ class StudiesScreen(PanelScreen):
             parts.append(HeaderPart(f"{running} running", "good", 1, is_right=True))
         if interrupted:
             parts.append(HeaderPart(f"! {interrupted} interrupted", "bad", 1, is_right=True))
-        return [*parts, *gpu_parts(self.panel), *stale_parts(self.panel)]
+        return [*parts, *stale_parts(self.panel)]
 
     # -- what the user does ----------------------------------------------------------------------------------------
 

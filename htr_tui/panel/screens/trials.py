@@ -87,6 +87,7 @@ class TrialsScreen(PanelScreen):
         )
         self.table.set_empty_text(self._empty_text())
         self.table.refresh_rows()
+        self._stay_on_top(self.table, is_loaded=study is not None and study.is_loaded)
         self._draw_detail()
 
     def _take_study(self) -> None:
@@ -99,9 +100,9 @@ class TrialsScreen(PanelScreen):
         self.rows = TrialRows()
         table = self.table
         table.marked = self._marks.setdefault(self._study or "", set())
-        table.cursor_key = None
+        table.cursor_key = self._first_key = None
+        self._is_settled = False
         table.set_rows(self.rows)
-        table.move_cursor(0)
 
     def _take_changes(self) -> None:
         changes = self.panel.store.trials_changed_since(self._study, self._version)
