@@ -175,14 +175,14 @@ def assert_never_changed(recognisers: list[Any], shared: Path) -> None:
     assert not recogniser.trainable_variables
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, global_step: int) -> None:
-    """Sends this process a real SIGTERM while step `global_step` is counted."""
+def stop_at(monkeypatch: pytest.MonkeyPatch, global_step: int, model: str = "restoration_gan") -> None:
+    """Sends this process a real SIGTERM while step `global_step` of `model` is counted."""
     from htr_gan.training.callbacks.step_guard import StepGuard
 
     original = StepGuard.on_train_batch_end
 
     def counted(self: Any, batch: int, logs: Any = None) -> None:
-        if self.model.name == "restoration_gan" and self._progress.global_step + 1 == global_step:
+        if self.model.name == model and self._progress.global_step + 1 == global_step:
             signal.raise_signal(signal.SIGTERM)
         original(self, batch, logs)
 
@@ -278,15 +278,25 @@ def test_the_task_recogniser_leaves_a_recogniser_for_others(shared: Path) -> Non
     assert train(shared, "broken", *overrides) == 1
 
 
-def test_a_damaged_shared_recogniser_is_trained_again(
+def test_a_shared_recogniser_survives_a_stop_and_damage(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HTR_GAN_CACHE", str(tmp_path / "cache"))
-    short = (NO_JUDGE, "loss.rec_feat=0", "train.epochs=1")
+    short = (NO_JUDGE, "loss.rec_feat=0", "train.epochs=1", f"cache_dir={tmp_path / 'cache'}")
+    with monkeypatch.context() as stopping:
+        stop_at(stopping, global_step=5, model="recogniser_training")
+        assert train(shared, "before", *short) == errors.EXIT_STOPPED
+    (work,) = (tmp_path / "cache" / "recognizers").glob("*.work")
+    left = find_checkpoint(work)
+    assert left is not None
+    assert (left.progress.epochs_done, left.progress.steps_done) == (1, 2)
     assert train(shared, "before", *short) == 0
     (weights,) = (tmp_path / "cache" / "recognizers").glob("*/weights.npz")
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[: len(whole) // 2])
+    first = weights.read_bytes()
+    weights.write_bytes(first[: len(first) // 2])
     assert train(shared, "after", *short) == 0
     assert any("recogniser trained" in event["message"] for event in events(shared / "after", "note"))
+    with np.load(weights) as trained_at_once:
+        (tmp_path / "first.npz").write_bytes(first)
+        with np.load(tmp_path / "first.npz") as trained_in_two:
+            assert state_sha256(dict(trained_at_once)) == state_sha256(dict(trained_in_two))
     assert state(shared / "before") == state(shared / "after")
