@@ -18,6 +18,7 @@ from htr_tui.files import iterate_records, read_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.presence import read_presence
+from htr_tui.tracking.state import tracking_status
 from tests.fakes.launching import FakeStudy, fake_study
 from tests.fakes.waiting import wait_for
 
@@ -376,3 +377,58 @@ def test_a_study_of_the_same_name_in_the_storage_is_refused_not_taken(tmp_path: 
     assert "this journal does not know" in refused.stderr
     assert "optuna delete-study" in refused.stderr
     assert len(optuna_trials(study)) == 1
+
+
+def mirrors_of(study: FakeStudy) -> list[int]:
+    """Pids of the study's MLflow mirrors."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"htr_tui.tracking.mirror" in words and str(study.paths.root).encode() in words:
+            found.append(int(folder.name))
+    return found
+
+
+def test_an_unreachable_mlflow_neither_delays_nor_fails_a_trial(tmp_path: Path) -> None:
+    tracking = {"uri": "http://127.0.0.1:9", "experiment": "nowhere"}
+    study = fake_study(tmp_path, "--epochs", "2", gate=1, budget={"trials": 2}, tracking=tracking)
+    study.cli("run", str(study.file))
+    try:
+        wait_for_epoch(study, 0, 1)
+        wait_for(lambda: tracking_status(study.paths).error is not None, 90)
+        study.open_gate(100)
+        fold = study.wait_until_ended()
+        assert fold.counts["complete"] == 2
+        assert len(mirrors_of(study)) == 1  # it outlives the supervisor to try again
+        assert not tracking_status(study.paths).drained
+    finally:
+        for pid in mirrors_of(study):
+            os.kill(pid, signal.SIGTERM)
+    wait_for(lambda: not mirrors_of(study))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::sqlalchemy.exc.SADeprecationWarning")
+def test_mlflow_shows_what_the_journal_tells(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    study = fake_study(tmp_path, "--epochs", "2", budget={"trials": 2}, tracking={"experiment": "exp"})
+    study.cli("run", str(study.file))
+    fold = study.wait_until_ended()
+    wait_for(lambda: tracking_status(study.paths).drained, 90)
+    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    experiment = client.get_experiment_by_name("exp")
+    assert experiment is not None
+    runs = {r.info.run_name: r for r in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"fake", "HPO_Best_Result", "trial-0000", "trial-0001"}
+    assert {r.info.status for r in runs.values()} == {"FINISHED"}
+    for number, trial in fold.trials.items():
+        run = runs[f"trial-{number:04d}"]
+        assert float(run.data.params["lr"]) == pytest.approx(trial.params["lr"])
+        assert run.data.metrics["objective_value"] == pytest.approx(trial.value)
+        history = client.get_metric_history(run.info.run_id, "val/psnr")
+        told = [m["values"]["val/psnr"] for m in study.json("show", "fake", str(number))["metrics"]]
+        assert [m.value for m in sorted(history, key=lambda m: m.step)] == pytest.approx(told)
+    wait_for(lambda: not mirrors_of(study))
