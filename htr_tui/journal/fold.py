@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from htr_tui.files import TailReader, to_number
 from htr_tui.journal.records import (
@@ -33,6 +33,16 @@ class Note:
     trial: int | None = None
 
 
+class Report(NamedTuple):
+    """One `attempt_reported`."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    epochs: int | None
+    value: float | None
+
+
 @dataclass(slots=True)
 class StudyFold:
     """Folds journal records into the state of a study.
@@ -42,7 +52,6 @@ class StudyFold:
     """
 
     facts: StudyFacts = field(default_factory=StudyFacts)
-    trials: dict[int, TrialRecord] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     supervisor: Record | None = None
     """The last `supervisor_started`; None after a `supervisor_ended`."""
@@ -59,6 +68,9 @@ class StudyFold:
     """Seconds during which earlier supervisors were there; the running one is not in it."""
     _session_t: float | None = None
     _touched: dict[int, int] = field(default_factory=dict)
+    _trials: dict[int, TrialRecord] = field(default_factory=dict)
+    _reports: list[Report] = field(default_factory=list)
+    """Reports not yet in their trials: a long journal is mostly reports, and a record is made anew for each change."""
 
     def apply(self, record: Record) -> None:
         """Take one journal record in."""
@@ -82,6 +94,37 @@ class StudyFold:
         """Take several records in."""
         for record in records:
             self.apply(record)
+
+    @property
+    def trials(self) -> dict[int, TrialRecord]:
+        """Every trial by number."""
+        if self._reports:
+            self._settle()
+        return self._trials
+
+    def _settle(self) -> None:
+        """Put the waiting reports into their trials, all of one trial at once."""
+        reports, self._reports = self._reports, []
+        by_attempt: dict[tuple[int, int], list[Report]] = {}
+        for report in reports:
+            by_attempt.setdefault((report.trial, report.attempt), []).append(report)
+        for (number, attempt), found in by_attempt.items():
+            trial = self._trials.get(number)
+            if trial is None or all(a.number != attempt for a in trial.attempts):
+                self.skipped += len(found)
+                continue
+            last = found[-1]
+            values = {r.epoch: r.value for r in found if r.value is not None}
+            attempts = tuple(
+                replace(a, epoch=last.epoch, epochs=last.epochs) if a.number == attempt else a for a in trial.attempts
+            )
+            self._trials[number] = replace(
+                trial,
+                attempts=attempts,
+                epoch=last.epoch,
+                epochs=last.epochs or trial.epochs,
+                reported={**trial.reported, **values} if values else trial.reported,
+            )
 
     def changed_since(self, version: int) -> list[TrialRecord]:
         """Trials touched after `version`, by number."""
@@ -219,12 +262,16 @@ def _attempt_started(fold: StudyFold, r: Record) -> None:
 
 
 def _attempt_reported(fold: StudyFold, r: Record) -> None:
-    epoch = int(r["epoch"])
     epochs = r.get("epochs")
-    trial = fold.change_attempt(r, epoch=epoch, epochs=epochs)
-    value = to_number(r.get("value"))
-    reported = trial.reported if value is None else {**trial.reported, epoch: value}
-    fold.put(replace(trial, epoch=epoch, epochs=epochs or trial.epochs, reported=reported))
+    fold._reports.append(
+        Report(
+            int(r["trial"]),
+            int(r["attempt"]),
+            int(r["epoch"]),
+            None if epochs is None else int(epochs),
+            to_number(r.get("value")),
+        )
+    )
 
 
 def _attempt_stopping(fold: StudyFold, r: Record) -> None:
