@@ -77,12 +77,18 @@ class HtrApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the first screen, then begin to read."""
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = os.environ.get("TEXTUAL_THEME") or DARK.name
+        self._choose_theme()
         self._show("trials" if self.panel.study is not None else "studies")
         self.call_after_refresh(self._start_feeds)
         self.set_interval(TICK_S, self._tick)
+
+    def _choose_theme(self) -> None:
+        """Our dark theme, unless the environment names another that there is."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        wanted = [name.strip() for name in os.environ.get("TEXTUAL_THEME", "").split(",")]
+        self.theme = next((name for name in wanted if name in self.available_themes), DARK.name)
 
     def _start_feeds(self) -> None:
         self.files_feed.start()
@@ -143,22 +149,7 @@ class HtrApp(App[None]):
     @on(PlaceRequested)
     def go_to_place(self, message: PlaceRequested) -> None:
         """Show another screen, on the study and trial that were looked at last."""
-        if message.place == "trial":
-            self.panel.trial = self._some_trial()
-            if self.panel.trial is None:
-                return
-            self.files_feed.look_at(self.panel.study, self.panel.trial)
         self._show(message.place)
-
-    def _some_trial(self) -> int | None:
-        if self.panel.trial is not None:
-            return self.panel.trial
-        study = self.store.study(self.panel.study)
-        if study is None:
-            return None
-        if study.running:
-            return study.running[-1]
-        return study.best.number if study.best is not None else None
 
     # -- news ------------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ class StudyView:
     """Lines of its journal that could not be understood."""
     last_t: float = 0.0
     """Unix seconds of the last thing that happened."""
+    problem: str | None = None
+    """Why its journal cannot be read."""
     version: int = 0
 
     @property

@@ -86,7 +86,8 @@ def test_live_progress_arrives(tmp_path: Path) -> None:
             file.flush()
         with open(events, "ab") as file:
             file.write(b"}\n" + dump_line({"t": 3.0, "kind": "progress", "epoch": 9, "step": 3, "of": 4, "rate": 2.0}))
-        live = wait_for(lambda: (live := store.live("s")[2]).epoch == 9 and live)
+        wait_for(lambda: store.live("s")[2].epoch == 9)
+        live = store.live("s")[2]
         assert (live.step, live.of, live.fraction) == (3, 4, 0.75)
 
 
@@ -96,11 +97,10 @@ def test_the_trial_that_is_looked_at_is_read_in_full(tmp_path: Path) -> None:
         wait_for(lambda: (study := store.study("s")) is not None and study.is_loaded)
         failed = next(t for n in range(40) if (t := store.trial("s", n)) is not None and t.state == "failed")
         feed.look_at("s", failed.number)
-        files = wait_for(
-            lambda: (
-                (files := store.files("s", failed.number)) and files.attempts and files.attempts[-1].is_loaded and files
-            )
-        )
+        number = failed.number
+        wait_for(lambda: (f := store.files("s", number)) is not None and f.attempts and f.attempts[-1].is_loaded)
+        files = store.files("s", number)
+        assert files is not None
         last = files.attempts[-1]
         assert last.finding is not None
         assert last.finding["category"] == "gpu_oom"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -516,6 +517,22 @@ async def test_a_tiny_terminal_gets_a_notice_and_recovers(directory: Path) -> No
         await driver.see("too small")
         await driver.pilot.resize_terminal(80, 24)
         await driver.see("loss-weights", "progress")
+
+
+@pytest.mark.parametrize(("wanted", "theme"), [("", "htr-dark"), ("htr-light", "htr-light"), ("none,nord", "nord")])
+async def test_the_theme_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str, theme: str
+) -> None:
+    monkeypatch.setenv("TEXTUAL_THEME", wanted)
+    async with open_panel(tmp_path) as driver:
+        assert driver.app.theme == theme
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+async def test_a_journal_that_cannot_be_read_is_said(directory: Path) -> None:
+    (directory / "runs" / "sweep" / "journal.jsonl").chmod(0)
+    async with open_panel(directory, "sweep") as driver:
+        await driver.see("cannot be read")
 
 
 async def test_ascii_only(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from htr_tui.journal.fold import JournalReader, StudyFold
 from htr_tui.journal.paths import StudyPaths
@@ -27,6 +29,10 @@ def view_supervisor(presence: Presence | None) -> SupervisorView:
     return SupervisorView(
         alive if presence.alive else "dead", presence.pid, presence.host, presence.started, presence.heartbeat
     )
+
+
+def _problem(journal: Path) -> str | None:
+    return None if os.access(journal, os.R_OK) else f"{journal} cannot be read: check its permissions"
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class StudyFollower:
             view = self._whole_view(supervisor, state, is_loaded)
         else:
             view = replace(self.view, supervisor=supervisor, state=state, is_loaded=is_loaded)
+        view = replace(view, problem=_problem(self.paths.journal))
         if replace(view, supervisor=replace(view.supervisor, heartbeat=self.view.supervisor.heartbeat)) == self.view:
             return bool(self.changed)
         self.view = replace(view, version=self.view.version + 1)

@@ -15,7 +15,7 @@ from htr_tui.panel.frame.header import HeaderPart
 from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.search_line import SearchLine
 from htr_tui.panel.frame.text_pane import TextPane
-from htr_tui.panel.messages import StudyOpened
+from htr_tui.panel.messages import StudyOpened, TrialOpened
 from htr_tui.panel.screens.base import WIDE, PanelScreen
 from htr_tui.panel.screens.headline import stale_parts
 from htr_tui.panel.screens.study_rows import COLUMNS, WIDE_COLUMNS, StudyRows, describe_study
@@ -116,6 +116,21 @@ class StudiesScreen(PanelScreen):
         """Open the study under the cursor."""
         if (study := self.current_study()) is not None:
             self.post_message(StudyOpened(study))
+
+    def current_trial(self) -> int | None:
+        """A running trial of the study under the cursor, or its best."""
+        study = self.panel.store.study(self.current_study())
+        if study is None:
+            return None
+        if study.running:
+            return study.running[-1]
+        return study.best.number if study.best is not None else None
+
+    def action_show_trial(self) -> None:
+        """Open that trial."""
+        study, trial = self.current_study(), self.current_trial()
+        if study is not None and trial is not None:
+            self.post_message(TrialOpened(study, trial))
 
     def action_show_trials(self) -> None:
         """Open the study under the cursor."""

@@ -61,7 +61,7 @@ class StudyRows:
         study = self.studies[i]
         ascii = self._is_ascii
         failed = study.counts["failed"]
-        has_alert = failed or study.tracking_error or study.notes
+        has_alert = failed or study.tracking_error or study.notes or study.problem
         return [
             study.name,
             Cell(f"{study_mark(study.state, ascii)} {study.state}", STATE_KINDS.get(study.state, "")),
@@ -156,6 +156,8 @@ def _describe_running(
 
 def _describe_alerts(lines: Lines, study: StudyView, now: float) -> None:
     alerts: list[tuple[str, Look]] = [(f"{count} failed: {category}", "bad") for category, count in study.failures]
+    if study.problem:
+        alerts.insert(0, (study.problem, "bad"))
     if study.tracking_error:
         alerts.append((f"tracking: {study.tracking_error}", "warn"))
     if study.skipped:

@@ -63,12 +63,10 @@ def _describe_progress(lines: Lines, trial: TrialRecord, live: LiveAttempt | Non
         return
     lines.add(epoch_bar(live, epoch, epochs, max(6, lines.width - 16), lines.is_ascii))
     left = seconds_left(trial, live, now)
-    parts = [
-        step_text(live),
-        f"eta {elapsed(left)}" if left is not None else "",
-        f"so far {elapsed(trial.seconds(now))}",
-    ]
-    lines.add(("  ".join(part for part in parts if part), "dim"))
+    so_far = f"{elapsed(trial.seconds(now))} so far"
+    lines.add((f"eta {elapsed(left)}, {so_far}" if left is not None else so_far, "dim"))
+    if step := step_text(live):
+        lines.add((step, "dim"))
 
 
 def seconds_left(trial: TrialRecord, live: LiveAttempt | None, now: float) -> float | None:

@@ -66,7 +66,8 @@ class PicturesPane(Vertical):
             epoch = f"epoch {sample.epoch}" if sample.epoch is not None else ""
             arrows = "< >" if self._is_ascii else "← →"
             lines.add((f"{epoch}  ", "bold"), (f"{place}, attempt {sample.attempt}  {arrows}", "dim"))
-            view.show_picture(sample.path, sample.caption, sample.panels)
+            caption = sample.caption if sample.caption != epoch else ""
+            view.show_picture(sample.path, caption, sample.panels)
         self.query_one("#picture-place", Static).update(to_content(lines.lines))
 
     def _choose(self, row: int) -> None:

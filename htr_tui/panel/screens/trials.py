@@ -116,6 +116,8 @@ class TrialsScreen(PanelScreen):
         study = self.panel.store.study(self._study)
         if study is None:
             return "There is no such study (any more): press 1 for all studies."
+        if study.problem:
+            return study.problem
         if not study.is_loaded:
             return "Reading the journal ..."
         if self._filter_text:
