@@ -12,7 +12,7 @@ from pathlib import Path
 from htr_tui.cli.follow import EventPrinter, follow, wait_for_tracking
 from htr_tui.cli.output import print_json
 from htr_tui.cli.places import load_fold
-from htr_tui.cli.run import open_or_create
+from htr_tui.cli.run import launch, open_or_create
 from htr_tui.cli.status import describe
 from htr_tui.cli.trials import print_trials
 from htr_tui.errors import HtrError
@@ -60,9 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if presence is None or not presence.alive:
         fold = load_fold(paths)
         if fold.ended_reason != "finished":
-            from htr_tui.supervisor.launch import launch_supervisor
-
-            launch_supervisor(paths, args.dir.resolve())
+            launch(paths, args.dir.resolve())
     if args.headless or args.json or not sys.stdout.isatty():
         return _headless(paths, as_json=args.json)
     from htr_tui.panel.app import run_panel

@@ -10,7 +10,7 @@ from htr_tui.cli.follow import EventPrinter, wait_for_tracking
 from htr_tui.cli.output import print_json
 from htr_tui.cli.places import find_study, load_fold, runs_folder
 from htr_tui.errors import ConfigError, StorageError, UsageError
-from htr_tui.journal.commands import send_command
+from htr_tui.journal.commands import pending_commands, send_command
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.presence import read_presence
 
@@ -65,7 +65,7 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
 
 def run(args: argparse.Namespace) -> int:
     """Start; BusyError (exit 1) if it is supervised already, unless only the budget changes."""
-    from htr_tui.supervisor.launch import launch_supervisor, refuse_if_supervised
+    from htr_tui.supervisor.launch import refuse_if_supervised
 
     if args.trials is not None and args.trials < 1:
         raise UsageError("--trials needs a number of at least 1")
@@ -77,12 +77,27 @@ def run(args: argparse.Namespace) -> int:
             return _tell(args, paths, presence.pid, [*warnings, f"budget is now {args.trials} trials"])
     refuse_if_supervised(paths)
     if args.foreground:
+        forget_old_stops(paths)
         return _foreground(args, paths, spec, warnings)
     try:
-        started = launch_supervisor(paths, args.dir.resolve())
+        pid = launch(paths, args.dir.resolve())
     except OSError as error:
         raise StorageError(f"cannot write to {paths.root}", str(error), "check permissions and free space") from error
-    return _tell(args, paths, started.pid, warnings)
+    return _tell(args, paths, pid, warnings)
+
+
+def forget_old_stops(paths: StudyPaths) -> None:
+    """A stop that a dead supervisor never took is answered by "go on" before the new one starts."""
+    if any(command.name == "stop" for command in pending_commands(paths)[0]):
+        send_command(paths, "continue")
+
+
+def launch(paths: StudyPaths, base: Path) -> int:
+    """Start a detached supervisor that goes on with the study; its pid."""
+    from htr_tui.supervisor.launch import launch_supervisor
+
+    forget_old_stops(paths)
+    return launch_supervisor(paths, base).pid
 
 
 def _foreground(args: argparse.Namespace, paths: StudyPaths, spec: StudySpec, warnings: list[str]) -> int:

@@ -11,7 +11,7 @@ from htr_tui.files import read_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.journal.status import effective_params
-from htr_tui.metrics.events import EventsReader, MetricsEvent
+from htr_tui.metrics.events import all_events, merge_epochs
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,23 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def metrics_by_epoch(paths: StudyPaths, trial: TrialRecord) -> list[dict[str, Any]]:
-    """Metrics of all attempts by epoch; a later attempt wins, a fresh one starts over."""
-    epochs: dict[int, dict[str, float]] = {}
-    for attempt in trial.attempts:
-        own: dict[int, dict[str, float]] = {}
-        reader = EventsReader(paths.attempt(trial.number, attempt.number).events)
-        while True:
-            batch = reader.read()
-            for event in batch.events:
-                if isinstance(event, MetricsEvent):
-                    own.setdefault(event.epoch, {}).update(event.values)
-            if not batch.more:
-                break
-        if attempt.resume_from is None and own:
-            epochs = own
-        else:
-            epochs |= own
-    return [{"epoch": epoch, "values": values} for epoch, values in sorted(epochs.items())]
+    """Metrics of all attempts by epoch; from its first epoch on a later attempt wins."""
+    attempts = (all_events(paths.attempt(trial.number, a.number).events) for a in trial.attempts)
+    return [{"epoch": m.epoch, "values": m.values} for m in merge_epochs(attempts)]
 
 
 def attempt_json(paths: StudyPaths, trial: TrialRecord, attempt: AttemptRecord) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -263,6 +263,16 @@ _PARSERS: dict[str, Callable[[float, Record], tuple[Event | None, bool]]] = {
     "note": _note,
     "end": _end,
 }
+
+
+def all_events(path: Path) -> Iterator[Event]:
+    """Every event of a file, from its start; nothing where it is missing."""
+    reader = EventsReader(path)
+    while True:
+        batch = reader.read()
+        yield from batch.events
+        if not batch.more:
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
-from htr_tui.metrics.events import EndEvent, EventsReader, MetricsEvent, StartEvent
+from htr_tui.metrics.events import EndEvent, Event, EventsReader, MetricsEvent, StartEvent, all_events, merge_epochs
 from htr_tui.study.spec import Objective
 from htr_tui.supervisor.decide import best_epoch
 
@@ -35,33 +35,32 @@ class AttemptTracker:
         self.skipped = 0
         self.own: dict[int, dict[str, float]] = {}
         """Metrics by epoch, of this attempt."""
-        self._earlier: dict[int, dict[str, float]] = {}
         self._objectives = [(o, o.expression) for o in objectives]
         self._reader = EventsReader(self.paths.events)
-        for old in resume_chain(trial, attempt)[:-1]:
-            self._read(EventsReader(paths.attempt(trial.number, old.number).events), self._earlier, live=False)
+        earlier = resume_chain(trial, attempt)[:-1]
+        events = (all_events(paths.attempt(trial.number, old.number).events) for old in earlier)
+        self._earlier = {m.epoch: m.values for m in merge_epochs(events)}
         self.poll()
 
     def poll(self) -> bool:
         """Read on; True if a new epoch was reported."""
         before = len(self.own)
-        self._read(self._reader, self.own, live=True)
-        return len(self.own) != before
-
-    def _read(self, reader: EventsReader, into: dict[int, dict[str, float]], *, live: bool) -> None:
         while True:
-            batch = reader.read()
+            batch = self._reader.read()
             for event in batch.events:
-                if isinstance(event, MetricsEvent):
-                    into.setdefault(event.epoch, {}).update(event.values)
-                elif live and isinstance(event, StartEvent):
-                    self.epochs = event.epochs or self.epochs
-                    self.start_params = dict(event.params)
-                elif live and isinstance(event, EndEvent):
-                    self.end_status = event.status
+                self._take(event)
             self.skipped += batch.skipped
             if not batch.more:
-                return
+                return len(self.own) != before
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, MetricsEvent):
+            self.own.setdefault(event.epoch, {}).update(event.values)
+        elif isinstance(event, StartEvent):
+            self.epochs = event.epochs or self.epochs
+            self.start_params = dict(event.params)
+        elif isinstance(event, EndEvent):
+            self.end_status = event.status
 
     @property
     def epoch(self) -> int | None:

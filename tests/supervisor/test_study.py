@@ -15,6 +15,7 @@ import optuna
 import pytest
 
 from htr_tui.files import iterate_records, read_json
+from htr_tui.journal.commands import send_command
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.presence import read_presence
@@ -432,3 +433,14 @@ def test_mlflow_shows_what_the_journal_tells(tmp_path: Path) -> None:
         told = [m["values"]["val/psnr"] for m in study.json("show", "fake", str(number))["metrics"]]
         assert [m.value for m in sorted(history, key=lambda m: m.step)] == pytest.approx(told)
     wait_for(lambda: not mirrors_of(study))
+
+
+def test_a_stop_that_a_dead_supervisor_never_took_does_not_stop_the_next(tmp_path: Path) -> None:
+    study = fake_study(tmp_path, "--epochs", "2", gate=1, budget={"trials": 1})
+    study.cli("run", str(study.file))
+    wait_for_epoch(study, 0, 1)
+    kill_supervisor(study)
+    send_command(study.paths, "stop", now=False)
+    study.open_gate(100)
+    study.cli("run", "fake")
+    assert study.wait_until_ended().ended_reason == "finished"
