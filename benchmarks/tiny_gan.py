@@ -28,12 +28,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def divide_background(line: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Classic restoration: paper estimated by closing and blur, divided out, contrast stretched."""
+    """Classic restoration: paper estimated by closing and blur, divided out, contrast stretched.
+
+    The numbers are the best of 72 settings for CER on the held-out lines themselves, so in favour of this peer.
+    """
     quiet = cv2.medianBlur(line, 3)
-    paper = cv2.GaussianBlur(cv2.dilate(quiet, np.ones((9, 9), np.uint8)), (0, 0), 6).astype(np.float32)
-    flat = cv2.GaussianBlur(line, (0, 0), 0.6).astype(np.float32) / np.maximum(paper, 1.0)
-    low, high = np.percentile(flat, (1, 60))
-    return np.clip((flat - low) / max(high - low, 1e-3), 0.0, 1.0).astype(np.float32)
+    closed = cv2.morphologyEx(quiet, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    paper = cv2.GaussianBlur(closed, (0, 0), 3).astype(np.float32)
+    flat = cv2.GaussianBlur(quiet, (0, 0), 0.5).astype(np.float32) / np.maximum(paper, 1.0)
+    return np.clip((flat - 0.5) / 0.42, 0.0, 1.0).astype(np.float32)
 
 
 def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[str, dict[str, float]]:
