@@ -36,7 +36,8 @@ def divide_background(line: NDArray[np.uint8]) -> NDArray[np.float32]:
     closed = cv2.morphologyEx(quiet, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
     paper = cv2.GaussianBlur(closed, (0, 0), 3).astype(np.float32)
     flat = cv2.GaussianBlur(quiet, (0, 0), 0.5).astype(np.float32) / np.maximum(paper, 1.0)
-    return np.clip((flat - 0.5) / 0.42, 0.0, 1.0).astype(np.float32)
+    stretched: NDArray[np.float32] = np.clip((flat - 0.5) / 0.42, 0.0, 1.0).astype(np.float32)
+    return stretched
 
 
 def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[str, dict[str, float]]:

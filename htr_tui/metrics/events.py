@@ -70,6 +70,8 @@ class SampleEvent:
     caption: str
     panels: tuple[str, ...]
     """What its parts show, from the left."""
+    rows: tuple[tuple[int, int], ...] = ()
+    """(top, height) in pixels of the lines that stand below each other in every part, if the trainer tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +234,18 @@ def _sample(t: float, r: Record) -> tuple[Event | None, bool]:
     if path is None:
         return None, False
     names = tuple(_text(name)[:MAX_NAME] for name in panels[:16]) if isinstance(panels, list) else ()
-    return SampleEvent(t, path, _count(r.get("epoch")), _text(r.get("caption")), names), True
+    return SampleEvent(t, path, _count(r.get("epoch")), _text(r.get("caption")), names, _rows(r.get("rows"))), True
+
+
+def _rows(value: Any) -> tuple[tuple[int, int], ...]:
+    """Places of lines; none at all where one of them is no (top, height)."""
+    places: list[tuple[int, int]] = []
+    for item in value[:64] if isinstance(value, list) else ():
+        top, height = (_count(item[0]), _count(item[1])) if isinstance(item, list) and len(item) == 2 else (None, None)
+        if top is None or not height:
+            return ()
+        places.append((top, height))
+    return tuple(places)
 
 
 def _checkpoint(t: float, r: Record) -> tuple[Event | None, bool]:

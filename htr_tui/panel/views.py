@@ -106,6 +106,8 @@ class SampleView:
     epoch: int | None
     caption: str
     panels: tuple[str, ...]
+    rows: tuple[tuple[int, int], ...] = ()
+    """(top, height) in pixels of the lines in each panel, if the trainer tells."""
 
 
 @dataclass(frozen=True, slots=True)

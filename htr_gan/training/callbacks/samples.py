@@ -38,6 +38,11 @@ def contact_sheet(panels: dict[str, Pictures]) -> Image.Image:
     return sheet
 
 
+def line_places(count: int, height: int) -> list[list[int]]:
+    """[top, height] in pixels of each line of a contact sheet, for viewers that show one line at a time."""
+    return [[CAPTION + GAP + row * (height + GAP), height] for row in range(count)]
+
+
 class Samples(keras.callbacks.Callback):  # type: ignore[misc]
     """Writes `samples/epoch-0003.png` and tells it; a picture that cannot be written is a warning, no more."""
 
@@ -54,13 +59,16 @@ class Samples(keras.callbacks.Callback):  # type: ignore[misc]
         path = self._folder / f"epoch-{done:04d}.png"
         try:
             self._folder.mkdir(exist_ok=True)
-            write_atomic(path, _png(contact_sheet(self._panels())))
+            panels = self._panels()
+            write_atomic(path, _png(contact_sheet(panels)))
         except OSError as error:
             self._events.note(f"the sample picture was not written: {error}", "warning")
             return
         relative = os.path.relpath(path, attempt_folder(self._folder.parent))
         caption = f"epoch {done}: degraded | restored | clean"
-        self._events.emit("sample", path=relative, epoch=done, caption=caption, panels=list(PANELS))
+        count, height, _ = next(iter(panels.values())).shape
+        rows = line_places(count, height)
+        self._events.emit("sample", path=relative, epoch=done, caption=caption, panels=list(PANELS), rows=rows)
 
 
 def _png(sheet: Image.Image) -> bytes:

@@ -74,7 +74,9 @@ class AttemptFollower:
             resumed_epoch=state.resumed_epoch,
             params=state.params,
             samples=tuple(
-                SampleView(self.number, self.paths.root / event.path, event.epoch, event.caption, event.panels)
+                SampleView(
+                    self.number, self.paths.root / event.path, event.epoch, event.caption, event.panels, event.rows
+                )
                 for event in state.samples
             ),
             notes=tuple(state.notes),

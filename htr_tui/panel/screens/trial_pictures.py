@@ -67,7 +67,7 @@ class PicturesPane(Vertical):
             arrows = "< >" if self._is_ascii else "← →"
             lines.add((f"{epoch}  ", "bold"), (f"{place}, attempt {sample.attempt}  {arrows}", "dim"))
             caption = sample.caption if sample.caption != epoch else ""
-            view.show_picture(sample.path, caption, sample.panels)
+            view.show_picture(sample.path, caption, sample.panels, sample.rows)
         self.query_one("#picture-place", Static).update(to_content(lines.lines))
 
     def _choose(self, row: int) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 MAX_PIXELS: Final = 40_000_000
 MAX_BYTES: Final = 64 * 1024 * 1024
-READABLE_SCALE: Final = 0.12
-"""Cells a pixel across; panels side by side that would be drawn smaller are put below each other."""
+READABLE_SCALE: Final = 0.4
+"""Cells a pixel across; panels side by side that would be drawn smaller are put below each other: at 0.4 a line of
+writing 32 pixels high is 6 lines of the terminal high, about the least that can be read."""
 
 MAX_SCALE: Final = 2.0
 MAX_ROWS: Final = 4000
@@ -83,14 +84,21 @@ class Picture:
     is_stacked: bool
 
 
-def load_picture(path: Path, panels: Sequence[str], width: int, is_stacked: bool | None = None) -> Picture:
+def load_picture(
+    path: Path,
+    panels: Sequence[str],
+    width: int,
+    is_stacked: bool | None = None,
+    rows: Sequence[tuple[int, int]] = (),
+) -> Picture:
     """The picture at `width` cells; several panels beside each other, or stacked where that would be too small.
 
-    `is_stacked` None chooses. Raises PictureError.
+    `is_stacked` None chooses; stacked, each of `rows` (top, height in pixels) is shown with all its panels before the
+    next. Raises PictureError.
     """
     image = _open(path)
     try:
-        return _arrange(image, list(panels), max(1, width), is_stacked)
+        return _arrange(image, list(panels), max(1, width), is_stacked, rows)
     except PictureError:
         raise
     except Exception as error:  # Pillow raises nearly anything for a broken file
@@ -136,7 +144,9 @@ def _reason(error: Exception) -> str:
     return str(error).rstrip(".")[:200] or type(error).__name__
 
 
-def _arrange(image: Image, panels: list[str], width: int, is_stacked: bool | None) -> Picture:
+def _arrange(
+    image: Image, panels: list[str], width: int, is_stacked: bool | None, rows: Sequence[tuple[int, int]]
+) -> Picture:
     image = _plain(image)
     source = image.size
     count = len(panels)
@@ -148,8 +158,12 @@ def _arrange(image: Image, panels: list[str], width: int, is_stacked: bool | Non
         captions = tuple((i * pixels.width // count, caption) for i, caption in enumerate(panels))
         return Picture((Panel(captions, pixels),), source, False)
     edges = [i * source[0] // count for i in range(count + 1)]
-    parts = [image.crop((left, 0, right, source[1])) for left, right in pairwise(edges)]
-    below = tuple(Panel(((0, caption),), _scaled(part, width)) for caption, part in zip(panels, parts, strict=True))
+    inside = [(top, height) for top, height in rows if top + height <= source[1]]
+    below = tuple(
+        Panel(((0, caption),), _scaled(image.crop((left, top, right, top + height)), width))
+        for top, height in inside or [(0, source[1])]
+        for caption, (left, right) in zip(panels, pairwise(edges), strict=True)
+    )
     return Picture(below, source, True)
 
 

@@ -46,6 +46,7 @@ class PictureRequest:
     panels: tuple[str, ...]
     width: int
     is_stacked: bool | None
+    rows: tuple[tuple[int, int], ...] = ()
 
 
 FileKey = tuple[PictureRequest, int, int]
@@ -103,6 +104,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         self._path: Path | None = None
         self._caption = ""
         self._panels: tuple[str, ...] = ()
+        self._rows: tuple[tuple[int, int], ...] = ()
         self._is_stacked: bool | None = None
         self._requested: PictureRequest | None = None
         self._requested_at = 0.0
@@ -117,8 +119,18 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         """What is drawn now."""
         return self._picture
 
-    def show_picture(self, path: Path | None, caption: str = "", panels: Sequence[str] = ()) -> None:
-        """Show a file with a line above it and the names of its panels; None shows that there is none."""
+    def show_picture(
+        self,
+        path: Path | None,
+        caption: str = "",
+        panels: Sequence[str] = (),
+        rows: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Show a file with a line above it and the names of its panels; None shows that there is none.
+
+        `rows` are (top, height) in pixels of what stands below each other in every panel: stacked, they are shown
+        one after the other, each with all its panels.
+        """
         if caption != self._caption:
             self._caption = clean_text(caption, 200)
             self.refresh()
@@ -128,6 +140,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._path = path
         self._panels = tuple(clean_text(panel, 60) for panel in panels)
+        self._rows = tuple(rows)
         self._request()
 
     def action_toggle_stacked(self) -> None:
@@ -146,7 +159,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         """Start to decode in a thread, unless the same was asked for just now."""
         if self._path is None or not self.is_attached or self.size.width < 1:
             return
-        request = PictureRequest(self._path, self._panels, self.size.width, self._is_stacked)
+        request = PictureRequest(self._path, self._panels, self.size.width, self._is_stacked, self._rows)
         now = time.monotonic()
         if request == self._requested and now - self._requested_at < RECHECK_S:
             return
@@ -169,7 +182,9 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         try:
             status = request.path.stat()
             key = (request, status.st_mtime_ns, status.st_size)
-            result = kept.get(key) or load_picture(request.path, request.panels, request.width, request.is_stacked)
+            result = kept.get(key) or load_picture(
+                request.path, request.panels, request.width, request.is_stacked, request.rows
+            )
         except PictureError as error:
             result = str(error)
         except FileNotFoundError:

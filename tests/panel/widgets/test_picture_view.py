@@ -68,7 +68,7 @@ def test_transparent_is_paper(tmp_path: Path) -> None:
 
 def test_small_panels_are_stacked(tmp_path: Path) -> None:
     names = ["degraded", "restored", "clean"]
-    path = save(tmp_path / "p.png", (1500, 64))
+    path = save(tmp_path / "p.png", (600, 64))
     stacked = load_picture(path, names, 80)
     assert [panel.captions for panel in stacked.panels] == [((0, name),) for name in names]
     assert {panel.pixels.width for panel in stacked.panels} == {80}
@@ -76,6 +76,15 @@ def test_small_panels_are_stacked(tmp_path: Path) -> None:
     assert beside.panels[0].captions == ((0, "degraded"), (80, "restored"), (160, "clean"))
     assert not load_picture(path, names, 80, is_stacked=False).is_stacked
     assert not load_picture(path, ["one"], 80, is_stacked=True).is_stacked
+
+
+def test_stacked_rows_are_shown_one_after_the_other_with_all_their_panels(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.png", (600, 64))
+    stacked = load_picture(path, ["before", "after"], 80, rows=[(0, 32), (32, 32)])
+    assert [panel.captions[0][1] for panel in stacked.panels] == ["before", "after", "before", "after"]
+    assert all(panel.pixels.height * 300 == pytest.approx(32 * 80, abs=600) for panel in stacked.panels)
+    beyond = load_picture(path, ["before", "after"], 80, rows=[(0, 32), (60, 32)])
+    assert len(beyond.panels) == 2
 
 
 def test_extreme_shapes_stay_small(tmp_path: Path) -> None:
@@ -138,7 +147,7 @@ def test_without_pillow_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytes
 async def test_a_picture_is_drawn_with_its_words(tmp_path: Path) -> None:
     view = PictureView(ascii=False)
     async with PictureApp(view).run_test(size=(240, 60)) as pilot:
-        view.show_picture(save(tmp_path / "p.png", (1500, 64)), "epoch [/3]", ["degraded", "restored", "clean"])
+        view.show_picture(save(tmp_path / "p.png", (480, 20)), "epoch [/3]", ["degraded", "restored", "clean"])
         await see(pilot, view, "▀" * 240)
         lines = shown_lines(view)
         assert lines[0] == "epoch [/3]"
