@@ -1,6 +1,6 @@
 """The pictures in screenshots/: the panel on real studies, trained here by the shipped trainer.
 
-    python -m benchmarks.screenshots [--work build/screenshots] [--out screenshots]
+    python -m benchmarks.screenshots [--work FOLDER] [--out screenshots]
 
 Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), and has a third one
 running while the pictures are taken. Studies that are finished in the work folder are used again.
@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -54,14 +55,16 @@ def is_finished(base: Path, name: str) -> bool:
     return reader.fold.ended_reason == "finished"
 
 
-def wait_for_epoch(base: Path, name: str, epoch: int, deadline_s: float = 600) -> None:
-    """Until the study's newest trial has reported that epoch."""
+def wait_for_epoch(base: Path, name: str, epoch: int, trial: int, deadline_s: float = 900) -> None:
+    """Until the study's newest trial, at least the one of that number, has reported that epoch and runs."""
     reader = JournalReader(StudyPaths(base / "runs" / name).journal)
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         reader.refresh()
         newest = reader.fold.trials.get(max(reader.fold.trials, default=-1))
-        if newest is not None and newest.state == "running" and (newest.epoch or 0) >= epoch:
+        if newest is None or newest.number < trial:
+            pass
+        elif newest.state == "running" and (newest.epoch or 0) >= epoch:
             return
         time.sleep(0.5)
     raise SystemExit(f"{name} did not reach epoch {epoch} within {deadline_s} s")
@@ -114,7 +117,7 @@ async def take_all(base: Path, out: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, default=Path("build/screenshots"))
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "htr-tui-screenshots")
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
     args = parser.parse_args()
     base = args.work.resolve()
@@ -129,7 +132,7 @@ def main() -> None:
         )
     cli(base, "run", str(study_file(base, "loss-weights", 12)))
     try:
-        wait_for_epoch(base, "loss-weights", 3)
+        wait_for_epoch(base, "loss-weights", 2, trial=3)
         asyncio.run(take_all(base, args.out))
     finally:
         cli(base, "stop", "loss-weights")
