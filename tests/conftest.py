@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,3 +32,18 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+
+@pytest.fixture(autouse=True)
+def end_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A failed test leaves no supervisor, runner, trainer or mirror behind: all have its folder on their command line."""
+    folder = str(request.getfixturevalue("tmp_path")).encode() if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is None:
+        return
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and folder in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue
