@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any, ClassVar
@@ -224,5 +225,7 @@ def run_panel(directory: Path, study: str | None = None) -> int:
     runs = directory / "runs"
     is_read_only = runs.is_dir() and not os.access(runs, os.W_OK)
     app = HtrApp(directory, study, is_read_only=is_read_only)
+    # A lost line ends the panel (never a study), also where a parent such as nohup had the signal ignored.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     app.run()
     return app.return_code or 0
