@@ -40,6 +40,10 @@ RUNNING_SHOWN: Final = 8
 NOTES_SHOWN: Final = 6
 
 
+FRESH_S = 100.0
+"""What is younger is "just now"."""
+
+
 class StudyRows:
     """A `RowSource` over the studies."""
 
@@ -71,8 +75,13 @@ class StudyRows:
             best_text(study),
             str(len(study.running) or ""),
             str(study.counts["pruned"] or ""),
-            format.clock_ago(study.last_t or None, self._now),
+            _last_event(study.last_t or None, self._now),
         ]
+
+
+def _last_event(t: float | None, now: float) -> str:
+    """How long ago, from minutes on: counted seconds would repaint every row at every tick."""
+    return "just now" if t is not None and 0 <= now - t < FRESH_S else format.clock_ago(t, now)
 
 
 def share_ended(study: StudyView) -> float | None:
