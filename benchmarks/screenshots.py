@@ -130,7 +130,7 @@ def main() -> None:
         cli(
             base, "run", str(study_file(base, "out-of-memory", 2, HTR_GAN_INJECT="oom:batch>=8@epoch2")), "--foreground"
         )
-    cli(base, "run", str(study_file(base, "loss-weights", 12)))
+    cli(base, "run", str(study_file(base, "loss-weights", 6)))
     try:
         wait_for_epoch(base, "loss-weights", 2, trial=3)
         asyncio.run(take_all(base, args.out))
