@@ -26,7 +26,6 @@ PACKAGES: Final = (
     ("mlflow-skinny", "tracking", "install htr-tui again: it is a dependency"),
     ("mlflow", "MLflow's own web pages; tracking works without", "install htr-tui[mlflow]"),
     ("textual", "the panel", "install htr-tui again: it is a dependency"),
-    ("textual-image", "sharp pictures in the panel; blocks are drawn without", "install htr-tui[images]"),
     ("pillow", "pictures in the panel", "install htr-tui[images]"),
 )
 LOGIND: Final = (Path("/etc/systemd/logind.conf"), Path("/usr/lib/systemd/logind.conf"))
