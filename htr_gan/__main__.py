@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from htr_gan.cli.parser import build_parser
 from htr_gan.errors import GanError
 
+EXTRA = {"tensorflow", "keras", "numpy", "PIL", "cv2", "rapidfuzz", "fontpkg", "yaml", "pydantic"}
+"""What the extra `train` installs; without it the trainer says so instead of showing a traceback."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; mistakes of the user are told without a traceback."""
@@ -23,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GanError as error:
         sys.stderr.write(f"htr-gan: {error}\n")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA:
+            raise
+        sys.stderr.write(f"htr-gan: No module named {error.name!r}\nhint: pip install 'htr-tui[train]'\n")
+        return 1
     except OSError as error:
         sys.stderr.write(f"htr-gan: {type(error).__name__}: {error}\n")
         return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from htr_gan.__main__ import main
+from tests.htr_gan.conftest import write_micro
 
 SCRIPT = """
 import sys
@@ -95,3 +96,17 @@ def test_data_writes_both_splits_and_pictures(micro: Path, tmp_path: Path, capsy
     assert main(["data", str(micro), "--out", str(out), "--png", "-1"]) == 2
     assert main(["data", str(micro), "--out", str(out), "--set", "data.fonts=[none]"]) == 1
     assert "No such file" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_told_with_what_to_install(tmp_path: Path) -> None:
+    """As in an installation without TensorFlow."""
+    config = write_micro(tmp_path)
+    script = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from htr_gan.__main__ import main\n"
+        f"sys.exit(main(['train', {str(config)!r}, '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "pip install 'htr-tui[train]'" in result.stderr
+    assert "Traceback" not in result.stderr
