@@ -139,8 +139,10 @@ def _x_axis(x_scale: Scale, face: PlotFace, label_width: int, columns: int, has_
     inner = [tick for tick in x_scale.ticks(max(2, columns // 10)) if tick not in ends] if len(ends) > 1 else []
     if all(end == round(end) for end in ends):
         inner = [tick for tick in inner if tick == round(tick)]  # there is no half epoch
+    is_whole = all(value == round(value) for value in [*ends, *inner])
+    digits = max((len(text.partition(".")[2]) for text in tick_labels(inner)), default=0 if is_whole else 1)
     for value in [*ends, *inner]:
-        text = number(value, 0 if value == round(value) else 1)
+        text = number(round(value, digits), digits)
         at = round(x_scale.share(value) * (columns - 1))
         start = max(0, min(columns - len(text), at - len(text) // 2))
         around = taken[max(0, start - 1) : start + len(text) + 1]
