@@ -82,9 +82,9 @@ def wrap_words(text: str, width: int) -> Iterable[str]:
             if line:
                 yield line
                 line = ""
-            head = set_cell_size(word, width).rstrip("\0")
-            yield head
-            word = word[max(1, len(head)) :]
+            end = _fitting(word, width)
+            yield word[:end]
+            word = word[end:]
         if not line:
             line = word
         elif cell_len(line) + 1 + cell_len(word) <= width:
@@ -94,6 +94,16 @@ def wrap_words(text: str, width: int) -> Iterable[str]:
             line = word
     if line:
         yield line
+
+
+def _fitting(word: str, width: int) -> int:
+    """How many characters of a word fit into a line, at least one."""
+    taken = 0
+    for end, character in enumerate(word):
+        taken += cell_len(character)
+        if taken > width:
+            return max(1, end)
+    return len(word)
 
 
 def to_content(lines: Sequence[Line]) -> Content:
