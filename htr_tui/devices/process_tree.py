@@ -7,17 +7,6 @@ from collections.abc import Collection
 from htr_tui.devices.nvml import DeviceReport
 
 
-def tree_pids(root: int) -> frozenset[int]:
-    """The pid and those of all its descendants that live now; empty if it is gone."""
-    import psutil
-
-    try:
-        process = psutil.Process(root)
-        return frozenset({root, *(child.pid for child in process.children(recursive=True))})
-    except psutil.Error:
-        return frozenset()
-
-
 def tree_gpu_bytes(report: DeviceReport, pids: Collection[int]) -> int | None:
     """Bytes that these processes hold on all cards.
 

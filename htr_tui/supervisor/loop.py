@@ -77,9 +77,9 @@ class Supervisor:
 
     def _open(self) -> None:
         self._journal = LineAppender(self.paths.journal)
-        self._reader = JournalReader(self.paths.journal)
-        self._reader.refresh()
-        self.fold = self._reader.fold
+        reader = JournalReader(self.paths.journal)
+        reader.refresh()
+        self.fold = reader.fold
         self._hours_before = self.fold.supervised_s / 3600.0
         self._install_signals()
         self.record("supervisor_started", **ProcessIdentity.current().as_json())
@@ -324,6 +324,8 @@ class Supervisor:
             peak_gpu_bytes=self._gpus.peak(tracker.paths),
             _follow_up=self._after_attempt(trial.number, verdict, values),
         )
+        if tracker.skipped:
+            self.note("warning", f"{tracker.skipped} lines of its events could not be read", trial.number)
         self._trackers.pop((trial.number, attempt.number), None)
         self._memory.changed(trial.number)
 

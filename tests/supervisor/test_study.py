@@ -296,6 +296,7 @@ def test_garbage_everywhere_is_counted_not_fatal(tmp_path: Path) -> None:
     study.cli("run", "fake")
     fold = study.wait_until_ended()
     assert fold.counts["complete"] == 1
+    assert any("lines of its events could not be read" in n.message and n.trial == 0 for n in fold.notes)
     assert "\x1b" not in study.cli("logs", "fake", "0").stdout
 
 

@@ -53,20 +53,6 @@ class StripHost:
     load: float | None = None
 
 
-def trend_text(values: Sequence[float], width: int, ascii: bool = False) -> str:
-    """The course of values as at most `width` bars, each the mean of its part; a gap is blank."""
-    if width <= 0 or not values:
-        return ""
-    count = min(width, len(values))
-    means = [_mean(values[i * len(values) // count : (i + 1) * len(values) // count]) for i in range(count)]
-    finite = [mean for mean in means if mean is not None]
-    if not finite:
-        return " " * count
-    low, high = min(finite), max(finite)
-    blocks = _BLOCKS[1 if ascii else 0]
-    return "".join(" " if mean is None else blocks[_level(mean, low, high, len(blocks))] for mean in means)
-
-
 def _mean(values: Sequence[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
     return sum(value / len(finite) for value in finite) if finite else None

@@ -12,7 +12,6 @@ from textual.widget import Widget
 
 from htr_tui.panel.widgets.chart_grid import ChartGrid
 from htr_tui.panel.widgets.curve_chart import Series
-from htr_tui.panel.widgets.key_values import KeyValues, compare_rows
 from htr_tui.panel.widgets.log_view import LogView
 from htr_tui.panel.widgets.meter import DeviceStrip, StripGpu, StripHost
 from htr_tui.panel.widgets.picture_view import PictureView
@@ -36,13 +35,11 @@ class FacesApp(App[None]):
             yield LogView(self.path)
             yield ChartGrid()
             yield PictureView()
-            yield KeyValues()
 
     def on_mount(self) -> None:
         self.query_one(DeviceStrip).set_devices([StripGpu(0, 1e9, 2e9, 50, 60)], StripHost(5, 1e9, 2e9, 0.5))
         self.query_one(VirtualTable).set_rows(Rows(range(100)))
         self.query_one(ChartGrid).set_charts([("val/psnr", [Series("val/psnr", [(1, 1.0), (2, 2.0)])])])
-        self.query_one(KeyValues).set_values(compare_rows(["a"], {"a": "1"}, {"a": "2"}))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60), (20, 4), (1, 1)])

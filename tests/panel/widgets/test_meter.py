@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
-from htr_tui.panel.widgets.meter import GB, DeviceStrip, StripGpu, StripHost, strip_pieces, trend_text
+from htr_tui.panel.widgets.meter import GB, DeviceStrip, StripGpu, StripHost, strip_pieces
 from tests.panel.widgets.screen_text import shown_text
 
 GPU = StripGpu(0, 11.2 * GB, 16 * GB, 87.0, 61.0, 210.0)
@@ -67,27 +65,6 @@ def test_it_always_fits(gpus: list[StripGpu], host: StripHost | None, reason: st
     text = text_of(gpus, host, width, reason, ascii)
     assert cell_len(text) <= width
     assert text.isascii() or not ascii
-
-
-@given(st.lists(st.floats(), max_size=60), st.integers(-1, 30), st.booleans())
-def test_trends_take_any_values(values: list[float], width: int, ascii: bool) -> None:
-    text = trend_text(values, width, ascii)
-    assert len(text) == max(0, min(width, len(values)))
-    assert text.isascii() or not ascii
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█"),
-        ([5, 5, 5], "▄▄▄"),
-        ([0, math.nan, 1], "▁ █"),
-        ([math.inf], " "),
-        ([], ""),
-    ],
-)
-def test_trends(values: list[float], text: str) -> None:
-    assert trend_text(values, 8) == text
 
 
 class StripApp(App[None]):
