@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from htr_gan.config.schema import DataConfig
+from htr_gan.config.data_section import DataConfig
 from htr_gan.data.lines import LineSet, read_lines
 from htr_gan.data.make import LineSettings, make_lines
 from htr_gan.errors import GanError, MissingFileError

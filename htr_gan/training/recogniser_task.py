@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
-from htr_gan.config.schema import DataConfig, RecognizerConfig, RecognizerModelConfig
+from htr_gan.config.data_section import DataConfig
+from htr_gan.config.model_section import RecognizerModelConfig
+from htr_gan.config.schema import RecognizerConfig
 from htr_gan.data.lines import LineSet, check_lines
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser

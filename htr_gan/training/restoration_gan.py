@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from htr_gan.config.schema import LossConfig
+from htr_gan.config.loss_section import LossConfig
 from htr_gan.losses import adversarial_loss, ctc_loss, discriminator_loss, feature_loss, pixel_loss
 from htr_gan.metrics.picture import psnr, ssim
 from htr_gan.models.discriminator import normalise_spectrum

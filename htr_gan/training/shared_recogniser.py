@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from htr_gan.alphabet import LOWERCASE, Alphabet
+from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.places import cache_folder
-from htr_gan.config.schema import GanConfig, RecognizerConfig, RecognizerModelConfig, flatten
+from htr_gan.config.schema import GanConfig, RecognizerConfig, flatten
 from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, load_lines, settings_of
 from htr_gan.errors import CheckpointError, DataError, MissingFileError
 from htr_gan.events import EventSink, NestedEvents

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from htr_gan.alphabet import LOWERCASE
-from htr_gan.config.schema import LossConfig
+from htr_gan.config.loss_section import LossConfig
 from htr_gan.models.discriminator import build_discriminator
 from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.recogniser import build_recogniser

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from htr_gan.alphabet import LOWERCASE
-from htr_gan.config.schema import FONTS, DataConfig
+from htr_gan.config.data_section import FONTS, DataConfig
 from htr_gan.data import cache, make
 from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines, settings_of, write_lines
 from htr_gan.data.degrade import degrade
@@ -146,7 +146,7 @@ def test_a_stop_while_rendering_leaves_nothing(tmp_path: Path) -> None:
 LOADER = """
 import sys
 from pathlib import Path
-from htr_gan.config.schema import DataConfig
+from htr_gan.config.data_section import DataConfig
 from htr_gan.data.cache import load_lines
 data = DataConfig(lines=400, height=16, width=64, text_length=6, fonts=("kalam",), workers=0)
 if __name__ == "__main__":
