@@ -1,0 +1,54 @@
+"""Section `data`: where lines come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from htr_gan.config.section import Section
+
+FONTS = ("caveat", "dancing-script", "delius", "indie-flower", "kalam", "satisfy", "shadows-into-light", "zeyada")
+
+
+class DataConfig(Section):
+    """Lines of handwriting: rendered on the spot, or read from a folder that `htr-gan data` wrote."""
+
+    path: Path | None = None
+    """Folder made by `htr-gan data`; empty: render, and keep the result in the cache folder."""
+    lines: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
+    """Training lines."""
+    held_out: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Lines that are measured and never trained on; they come from another seed."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Lines depend on this number and their index, and on nothing else."""
+    height: Annotated[int, Field(ge=16, le=256, multiple_of=16)] = 32
+    """Pixels."""
+    width: Annotated[int, Field(ge=32, le=4096, multiple_of=16)] = 256
+    """Pixels."""
+    text_length: Annotated[int, Field(ge=1, le=200)] = 22
+    """The longest text, in letters."""
+    fonts: Annotated[tuple[str, ...], Field(min_length=1)] = FONTS
+    """Handwriting families, each an installed package `fontpkg-NAME`."""
+    strength: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """How badly lines are degraded: multiplies bleed-through, stains, blur and noise."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 2
+    """Processes that render; 0 renders in this process."""
+
+    @field_validator("fonts")
+    @classmethod
+    def _fonts_are_names(cls, fonts: tuple[str, ...]) -> tuple[str, ...]:
+        for name in fonts:
+            if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
+                raise ValueError(f"{name!r} is not the name of a font package")
+        return fonts
+
+    @model_validator(mode="after")
+    def _text_can_be_read(self) -> DataConfig:
+        # One CTC step is four columns wide, and double letters need a blank between them.
+        if self.text_length * 2 > self.width // 4:
+            raise ValueError(
+                f"text_length {self.text_length} does not fit a width of {self.width}: at most {self.width // 8}"
+            )
+        return self
