@@ -44,7 +44,6 @@ def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[st
     """The same metrics for the degraded lines as they are, for background division, and for the clean lines."""
     import tensorflow as tf
 
-    from htr_gan.alphabet import LOWERCASE
     from htr_gan.config.load import load_config
     from htr_gan.config.places import cache_folder
     from htr_gan.config.schema import GanConfig, RecognizerConfig
@@ -60,9 +59,8 @@ def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[st
     assert isinstance(config, GanConfig)
     wanted = load_config(config.recognizer.config)
     assert isinstance(wanted, RecognizerConfig)
-    recogniser = load_recogniser(
-        provide_recogniser(config, wanted, EventLog(Path(os.devnull)), StopFlag()), config, LOWERCASE
-    )
+    stored = provide_recogniser(config, wanted, EventLog(Path(os.devnull)), StopFlag())
+    recogniser = load_recogniser(stored, config)
     lines = load_lines(config.data, HELD_OUT, cache_folder(config), lambda: None, lambda _: None, degraded=True)
     assert lines.degraded is not None
     clean = lines.clean.astype(np.float32)[..., None] / 255.0
@@ -74,7 +72,7 @@ def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[st
     table = {}
     for name, pictures in candidates.items():
         labels = read_greedy(recogniser(tf.constant(pictures), training=False)["logits"]).numpy()
-        read = [LOWERCASE.decode(row) for row in labels]
+        read = [stored.alphabet.decode(row) for row in labels]
         table[name] = {
             "val/psnr": float(np.mean(psnr(pictures, clean))),
             "val/ssim": float(np.mean(ssim(pictures, clean))),

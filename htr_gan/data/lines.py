@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from htr_gan.alphabet import Alphabet
+from htr_gan.alphabet import LOWERCASE, Alphabet
 from htr_gan.errors import DataError, MissingFileError
 from htr_gan.files import read_json
 
 SCHEMA = 1
 CLEAN, DEGRADED, TEXTS, SETTINGS = "clean.npy", "degraded.npy", "texts.json", "settings.json"
+ALPHABET = "alphabet"
+"""The key of settings.json that holds the letters as one text."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class LineSet:
     degraded: NDArray[np.uint8] | None
     """None for a set that only trains a recogniser."""
     texts: tuple[str, ...]
+    alphabet: Alphabet = LOWERCASE
+    """The letters that a recogniser of these lines should know: those of the training split, or of a charset file."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -44,7 +48,16 @@ def read_lines(folder: Path, *, with_degraded: bool) -> LineSet:
     texts = _read_texts(folder / TEXTS)
     if len(texts) != len(clean) or (degraded is not None and degraded.shape != clean.shape):
         raise DataError(f"{folder}: pictures and texts do not match", f"{len(clean)} pictures, {len(texts)} texts")
-    return LineSet(clean, degraded, texts)
+    return LineSet(clean, degraded, texts, _alphabet_of(folder, settings))
+
+
+def _alphabet_of(folder: Path, settings: dict[str, Any]) -> Alphabet:
+    """As written by an import; rendered sets need none."""
+    letters = settings.get(ALPHABET, LOWERCASE.letters)
+    try:
+        return Alphabet(letters)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{folder / SETTINGS}: {ALPHABET}", str(error)) from error
 
 
 def _read_pictures(path: Path) -> NDArray[np.uint8]:

@@ -42,7 +42,7 @@ class RecogniserTask:
     def __init__(self, config: RecognizerConfig, alphabet: Alphabet, train: LineSet, held_out: LineSet) -> None:
         for lines in (train, held_out):
             check_for_recogniser(lines, config.data, alphabet)
-        self._alphabet, self._held_out = alphabet, held_out
+        self.alphabet, self._held_out = alphabet, held_out
         self._columns: dict[str, NDArray[Any]] = {
             "clean": train.clean,
             "labels": alphabet.encode_padded(train.texts, config.data.text_length),
@@ -63,7 +63,7 @@ class RecogniserTask:
         """Error rates on held-out clean lines."""
         batches = ordered_batches({"clean": self._held_out.clean}, VALIDATION_BATCH)
         labels = self.model.predict(batches, verbose=0)["labels"]
-        read = [self._alphabet.decode(row) for row in labels]
+        read = [self.alphabet.decode(row) for row in labels]
         return {
             "val/cer": character_error_rate(read, self._held_out.texts),
             "val/wer": word_error_rate(read, self._held_out.texts),

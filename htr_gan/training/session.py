@@ -6,7 +6,6 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from htr_gan.alphabet import LOWERCASE
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
 from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines
@@ -87,8 +86,8 @@ def _run_gan(
     if checkpoint is not None and checkpoint.meta.get("recognizer_sha256") not in (None, stored.sha256):
         events.note("the checkpoint was trained with another recogniser; going on with this one", "warning")
     stop.check()
-    recogniser = load_recogniser(stored, config, LOWERCASE)
-    task = GanTask(config, LOWERCASE, recogniser, train, held_out)
+    recogniser = load_recogniser(stored, config)
+    task = GanTask(config, stored.alphabet, recogniser, train, held_out)
     extra = {"recognizer_sha256": stored.sha256}
     loop = Loop(task, config, out, events, stop, injection, extra=extra)
     if checkpoint is not None:

@@ -41,6 +41,8 @@ class StoredRecogniser:
     trained_at: str
     model: dict[str, Any]
     """`width` and `lstm` of the network."""
+    alphabet: Alphabet
+    """The letters it reads; whoever uses it encodes and decodes with these."""
 
 
 def recogniser_name(config: RecognizerConfig) -> str:
@@ -65,6 +67,7 @@ def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfi
             "sha256": state_sha256(arrays),
             "cer": cer,
             "trained_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "alphabet": task.alphabet.letters,
             "model": {"width": config.model.width, "lstm": config.model.lstm},
             "config": flatten(config),
         }
@@ -78,7 +81,12 @@ def find_recogniser(folder: Path) -> StoredRecogniser | None:
         return None
     try:
         return StoredRecogniser(
-            folder, str(meta["sha256"]), float(meta["cer"]), str(meta["trained_at"]), dict(meta["model"])
+            folder,
+            str(meta["sha256"]),
+            float(meta["cer"]),
+            str(meta["trained_at"]),
+            dict(meta["model"]),
+            Alphabet(meta.get("alphabet", LOWERCASE.letters)),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -97,10 +105,10 @@ def read_weights(stored: StoredRecogniser) -> Arrays:
     return arrays
 
 
-def load_recogniser(stored: StoredRecogniser, config: GanConfig, alphabet: Alphabet) -> Any:
+def load_recogniser(stored: StoredRecogniser, config: GanConfig) -> Any:
     """The network with its weights, frozen; DataError if the file is damaged or of another size."""
     model = RecognizerModelConfig.model_validate(stored.model)
-    recogniser = new_recogniser(config.data, model, alphabet, use_cudnn=config.model.use_cudnn)
+    recogniser = new_recogniser(config.data, model, stored.alphabet, use_cudnn=config.model.use_cudnn)
     arrays = read_weights(stored)
     for variable in learned_variables(recogniser):
         if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):
@@ -195,4 +203,4 @@ def prepare_recogniser(config: RecognizerConfig, events: EventSink, stop: StopFl
     train, held_out = (
         load_lines(config.data, split, cache, stop.check, events.note, degraded=False) for split in (TRAIN, HELD_OUT)
     )
-    return RecogniserTask(config, LOWERCASE, train, held_out)
+    return RecogniserTask(config, train.alphabet, train, held_out)
