@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Visits:
+    """What a run of optimizer steps sees: which line, and the how-manieth time. Both [steps, per_step]."""
+
+    indices: NDArray[np.int64]
+    """Numbers of lines."""
+    passes: NDArray[np.int64]
+    """How often the whole set was gone through before this visit, from 0; together with the index it names the visit."""
+
+
+def line_visits(lines: int, seed: int, first_step: int, last_step: int, per_step: int) -> Visits:
+    """The visits of the global steps `first_step` to `last_step` (exclusive); the lines are those of `line_indices`."""
+    indices = line_indices(lines, seed, first_step, last_step, per_step)
+    numbers = np.arange(first_step * per_step, last_step * per_step, dtype=np.int64)
+    return Visits(indices, (numbers // lines).reshape(indices.shape))
 
 
 def line_indices(lines: int, seed: int, first_step: int, last_step: int, per_step: int) -> NDArray[np.int64]:

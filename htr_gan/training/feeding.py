@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from htr_gan.data.order import Visits
 
 PICTURES = ("clean", "degraded")
 
@@ -19,14 +20,14 @@ def _as_inputs(rows: dict[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def step_batches(columns: dict[str, NDArray[Any]], indices: NDArray[np.int64]) -> Any:
-    """One element a row of `indices`: those rows of every column."""
+def step_batches(columns: dict[str, NDArray[Any]], visits: Visits) -> Any:
+    """One element a row of `visits`: those rows of every column."""
     tensors = {name: tf.constant(column) for name, column in columns.items()}
 
     def gather(row: Any) -> dict[str, Any]:
         return _as_inputs({name: tf.gather(tensor, row) for name, tensor in tensors.items()})
 
-    return tf.data.Dataset.from_tensor_slices(indices).map(gather).prefetch(2)
+    return tf.data.Dataset.from_tensor_slices(visits.indices).map(gather).prefetch(2)
 
 
 def ordered_batches(columns: dict[str, NDArray[Any]], batch: int) -> Any:

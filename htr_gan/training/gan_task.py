@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from htr_gan.alphabet import Alphabet
 from htr_gan.config.schema import GanConfig
 from htr_gan.data.lines import LineSet
+from htr_gan.data.order import Visits
 from htr_gan.errors import DataError
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.discriminator import build_discriminator
@@ -71,9 +72,9 @@ class GanTask:
         count = len(shown)
         return {"degraded": self._held_out.degraded[:count], "restored": shown, "clean": self._held_out.clean[:count]}
 
-    def batches(self, indices: NDArray[np.int64]) -> Any:
+    def batches(self, visits: Visits) -> Any:
         """All that a step needs of each line."""
-        return step_batches(self._columns, indices)
+        return step_batches(self._columns, visits)
 
     def validate(self) -> dict[str, float]:
         """Closeness and legibility of the restored held-out lines."""

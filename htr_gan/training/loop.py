@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from htr_gan.config.schema import Config, flatten
-from htr_gan.data.order import line_indices
+from htr_gan.data.order import line_visits
 from htr_gan.errors import StopRequested
 from htr_gan.events import EventSink
 from htr_gan.stop import StopFlag
@@ -77,9 +77,9 @@ class Loop:
     def _fit(self, callbacks: list[Any], epochs: int, steps: int) -> None:
         train, first = self.config.train, self.progress.global_step
         per_step = train.batch * train.accumulation
-        indices = line_indices(self.task.lines, self.config.seed, first, first + epochs * steps, per_step)
+        visits = line_visits(self.task.lines, self.config.seed, first, first + epochs * steps, per_step)
         self.task.model.fit(
-            self.task.batches(indices),
+            self.task.batches(visits),
             initial_epoch=self.progress.epochs_done,
             epochs=self.progress.epochs_done + epochs,
             steps_per_epoch=steps,

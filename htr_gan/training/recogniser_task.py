@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
@@ -13,6 +12,7 @@ from htr_gan.config.data_section import DataConfig
 from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.schema import RecognizerConfig
 from htr_gan.data.lines import LineSet, check_lines
+from htr_gan.data.order import Visits
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser
 from htr_gan.training.feeding import ordered_batches, step_batches
@@ -55,9 +55,9 @@ class RecogniserTask:
         self.model.compile_with(keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="recogniser_adam"))
         self.lines = len(train)
 
-    def batches(self, indices: NDArray[np.int64]) -> Any:
+    def batches(self, visits: Visits) -> Any:
         """Pictures and labels."""
-        return step_batches(self._columns, indices)
+        return step_batches(self._columns, visits)
 
     def validate(self) -> dict[str, float]:
         """Error rates on held-out clean lines."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from htr_gan.data.order import Visits
 from htr_gan.training.stepped import SteppedModel
 
 Panels = Callable[[], dict[str, NDArray[np.uint8]]]
@@ -28,8 +29,8 @@ class Task(Protocol):
     def panels(self) -> Panels | None:
         """The pictures of the last validation, if the task shows any."""
 
-    def batches(self, indices: NDArray[np.int64]) -> Any:
-        """The lines of each step, one row of `indices` each."""
+    def batches(self, visits: Visits) -> Any:
+        """The lines of each step, one row of `visits` each."""
 
     def validate(self) -> dict[str, float]:
         """Metrics on the held-out lines, named `val/...`."""
