@@ -14,12 +14,13 @@ REACH = 60.0
 
 def pixel_loss(restored: Any, clean: Any) -> Any:
     """Mean absolute difference of pixels."""
-    return tf.reduce_mean(tf.abs(restored - clean))
+    return tf.reduce_mean(tf.abs(tf.cast(restored, tf.float32) - tf.cast(clean, tf.float32)))
 
 
 def feature_loss(features: Any, clean_features: Any) -> Any:
     """Mean squared difference of the recogniser's CNN features: what makes letters legible, not merely dark."""
-    return tf.reduce_mean(tf.math.squared_difference(features, tf.cast(clean_features, features.dtype)))
+    wanted = tf.cast(clean_features, tf.float32)
+    return tf.reduce_mean(tf.math.squared_difference(tf.cast(features, tf.float32), wanted))
 
 
 def ctc_loss(logits: Any, labels: Any) -> Any:
@@ -42,6 +43,33 @@ def _within_reach(logits: Any) -> Any:
     return logits + tf.stop_gradient(tf.maximum(logits, lowest) - logits)
 
 
+def contrastive_loss(lines: Any, texts: Any, labels: Any, temperature: float) -> Any:
+    """InfoNCE (van den Oord et al. 2018), symmetrical as in CLIP (Radford et al. 2021): whose text is this line's?
+
+    `lines` and `texts` are vectors [batch, n] of the same lines; the other lines of the batch are the negatives, except
+    those with the same right-padded `labels`: they are as right as the line's own. Chance is ln(batch), 0 for one line.
+    """
+    lines, texts = (tf.math.l2_normalize(tf.cast(side, tf.float32), axis=-1) for side in (lines, texts))
+    alike = tf.matmul(lines, texts, transpose_b=True) / temperature
+    same = tf.reduce_all(tf.equal(labels[:, tf.newaxis], labels[tf.newaxis]), axis=-1)
+    twins = tf.logical_and(same, tf.logical_not(tf.eye(tf.shape(same)[0], dtype=tf.bool)))
+    alike = tf.where(twins, alike.dtype.min / 2, alike)
+    own = tf.range(tf.shape(alike)[0])
+    to_text = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=alike)
+    to_line = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=own, logits=tf.transpose(alike))
+    return 0.5 * tf.reduce_mean(to_text + to_line)
+
+
+def warmed_up(epoch: int, warmup: int, anneal: int) -> float:
+    """The share of its weight that a term has in `epoch` (from 0): none for `warmup` epochs, then rising for `anneal`.
+
+    A pure function of the epoch, so a resumed training needs no memory of it.
+    """
+    if epoch < warmup:
+        return 0.0
+    return min(1.0, (epoch - warmup + 1) / (anneal + 1))
+
+
 def adversarial_loss(fake_logits: Any) -> Any:
     """The generator's side: restored pairs should be taken for real."""
     return _cross_entropy(fake_logits, 1.0)
@@ -53,5 +81,6 @@ def discriminator_loss(real_logits: Any, fake_logits: Any, smoothing: float) -> 
 
 
 def _cross_entropy(logits: Any, target: float) -> Any:
-    labels = tf.fill(tf.shape(logits), tf.constant(target, logits.dtype))
+    logits = tf.cast(logits, tf.float32)
+    labels = tf.fill(tf.shape(logits), target)
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))

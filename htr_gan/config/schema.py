@@ -21,6 +21,8 @@ class RecognizerRef(Section):
     """Recogniser configuration, relative to the file that names it; trained once and kept in the cache folder."""
     path: Path | None = None
     """A trained recogniser's folder (with weights.npz) instead of the shared one."""
+    keep_features: bool | Literal["auto"] = "auto"
+    """Keep the features of clean lines in the cache folder; auto: up to 4 GB of them. Else each step computes them."""
 
 
 class RecognizerConfig(Section):

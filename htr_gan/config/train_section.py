@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from htr_gan.config.section import Positive, Section, Share
+
+Precision = Literal["float32", "mixed_bfloat16", "auto"]
 
 
 class TrainConfig(Section):
@@ -28,6 +30,8 @@ class TrainConfig(Section):
     """Share of `lr` that is left at the end of the cosine."""
     clipnorm: Positive = 1.0
     """Limit of each gradient's norm."""
+    precision: Precision = "float32"
+    """In what layers compute; auto: mixed_bfloat16 where CPU or GPU has it. Weights and losses stay float32."""
 
 
 class GanTrainConfig(TrainConfig):
