@@ -18,7 +18,7 @@ from htr_gan.models.discriminator import build_discriminator
 from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.unet import build_generator
 from htr_gan.training.feeding import ordered_batches, step_batches
-from htr_gan.training.recogniser_task import VALIDATION_BATCH, check_for_recogniser
+from htr_gan.training.recogniser_task import VALIDATION_BATCH, check_for_recogniser, new_readings
 from htr_gan.training.restoration_gan import RestorationGan
 from htr_gan.training.schedule import WarmupCosine
 from htr_gan.training.task import Panels
@@ -35,6 +35,7 @@ class GanTask:
         if train.degraded is None or held_out.degraded is None:
             raise DataError("a GAN needs degraded lines too")
         self._config, self._alphabet, self._held_out = config, alphabet, held_out
+        self._degraded = held_out.degraded
         self.lines = len(train)
         self._columns: dict[str, NDArray[Any]] = {
             "degraded": train.degraded,
@@ -44,7 +45,7 @@ class GanTask:
         }
         self.model = _new_model(config, alphabet, recogniser)
         self._degraded_cer = self._error_rates(_read(recogniser, held_out.degraded))[0]
-        self._shown: NDArray[np.uint8] = held_out.degraded[:0]
+        self.model.readings = self._readings = new_readings(recogniser, len(held_out))
 
     def _read_clean(self, recogniser: Any, clean: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """What the frozen recogniser says of clean lines never changes, so it is asked once."""
@@ -67,31 +68,28 @@ class GanTask:
         return self._panels if self._config.train.samples else None
 
     def _panels(self) -> dict[str, NDArray[np.uint8]]:
-        shown = self._shown[: self._config.train.samples]
-        assert self._held_out.degraded is not None
-        count = len(shown)
-        return {"degraded": self._held_out.degraded[:count], "restored": shown, "clean": self._held_out.clean[:count]}
+        count = self._config.train.samples
+        degraded, clean = self._degraded[:count], self._held_out.clean[:count]
+        (batch,) = ordered_batches({"degraded": degraded}, count)
+        return {"degraded": degraded, "restored": self.model.restore(batch["degraded"]).numpy(), "clean": clean}
 
     def batches(self, visits: Visits) -> Any:
         """All that a step needs of each line."""
         return step_batches(self._columns, visits)
 
-    def validate(self) -> dict[str, float]:
-        """Closeness and legibility of the restored held-out lines."""
-        assert self._held_out.degraded is not None
-        batches = ordered_batches(
-            {"degraded": self._held_out.degraded, "clean": self._held_out.clean}, VALIDATION_BATCH
-        )
-        found = self.model.predict(batches, verbose=0)
-        self._shown = found["restored"]
-        cer, wer = self._error_rates(found["labels"])
-        return {
-            "val/psnr": float(np.mean(found["psnr"])),
-            "val/ssim": float(np.mean(found["ssim"])),
-            "val/cer": cer,
-            "val/wer": wer,
-            "val/degraded_cer": self._degraded_cer,
-        }
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing here depends on the epoch."""
+
+    def held_out_batches(self) -> Any:
+        """Held-out lines with their numbers."""
+        index = np.arange(len(self._held_out), dtype=np.int32)
+        columns: dict[str, NDArray[Any]] = {"index": index, "degraded": self._degraded, "clean": self._held_out.clean}
+        return ordered_batches(columns, VALIDATION_BATCH)
+
+    def error_rates(self) -> dict[str, float]:
+        """Legibility of the restored held-out lines, and of the degraded ones."""
+        cer, wer = self._error_rates(self._readings.rows())
+        return {"val/cer": cer, "val/wer": wer, "val/degraded_cer": self._degraded_cer}
 
     def _error_rates(self, labels: NDArray[np.int32]) -> tuple[float, float]:
         read = [self._alphabet.decode(row) for row in labels]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from htr_gan.config.schema import Config, flatten
 from htr_gan.data.order import line_visits
 from htr_gan.errors import StopRequested
@@ -83,6 +85,7 @@ class Loop:
             initial_epoch=self.progress.epochs_done,
             epochs=self.progress.epochs_done + epochs,
             steps_per_epoch=steps,
+            validation_data=self.task.held_out_batches(),
             callbacks=callbacks,
             shuffle=False,
             verbose=0,
@@ -91,8 +94,9 @@ class Loop:
     def _callbacks(self) -> list[Any]:
         train, progress, task = self.config.train, self.progress, self.task
         callbacks: list[Any] = [
+            keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _logs: task.begin_epoch(epoch)),
             StepGuard(progress, train.steps, self.stop),
-            Evaluation(task.validate, self._rate),
+            Evaluation(task.error_rates, self._rate),
             History(progress, task.score, self.folder),
             Reporting(progress, train.epochs, train.steps, self.events, self.label),
         ]

@@ -12,13 +12,15 @@ from htr_gan.training.accumulation import average_over_parts, zeros_like_variabl
 from htr_gan.training.stepped import SteppedModel
 
 TOTAL, CTC = "loss/total", "loss/ctc"
+LETTERS = "letters"
+"""Letters read a line: near 0 while the recogniser is on the plateau where it predicts blanks only."""
 
 
 class RecogniserModel(SteppedModel):
     """Trains a recogniser with CTC on clean lines."""
 
     def __init__(self, recogniser: Any, accumulation: int) -> None:
-        super().__init__((TOTAL, CTC), accumulation, "recogniser_training")
+        super().__init__((TOTAL, CTC), accumulation, "recogniser_training", (LETTERS,))
         self.recogniser = recogniser
 
     def compile_with(self, optimizer: Any) -> None:
@@ -47,6 +49,7 @@ class RecogniserModel(SteppedModel):
             loss = ctc_loss(self.recogniser(batch["clean"], training=True)["logits"], batch["labels"])
         return tape.gradient(loss, self.recogniser.trainable_variables), loss
 
-    def predict_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """What is read in the lines of a batch."""
-        return {"labels": read_greedy(self.recogniser(batch["clean"], training=False)["logits"])}
+    def test_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Read the held-out lines {"index", "clean"}."""
+        labels = read_greedy(self.recogniser(batch["clean"], training=False)["logits"])
+        return self.measure({LETTERS: tf.math.count_nonzero(labels, axis=1)}, batch["index"], labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
@@ -18,6 +19,7 @@ from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser
 from htr_gan.training.feeding import ordered_batches, step_batches
 from htr_gan.training.recogniser_model import RecogniserModel
 from htr_gan.training.schedule import WarmupCosine
+from htr_gan.training.stepped import Readings
 
 VALIDATION_BATCH = 64
 
@@ -32,6 +34,11 @@ def new_recogniser(data: DataConfig, model: RecognizerModelConfig, alphabet: Alp
 def check_for_recogniser(lines: LineSet, data: DataConfig, alphabet: Alphabet) -> None:
     """DataError for lines that cannot be trained on."""
     check_lines(lines, alphabet, data.height, data.width, data.text_length, data.width // COLUMNS_PER_STEP)
+
+
+def new_readings(recogniser: Any, lines: int) -> Readings:
+    """Room for what the recogniser reads in so many lines."""
+    return Readings(lines, int(recogniser.output["logits"].shape[1]))
 
 
 class RecogniserTask:
@@ -53,17 +60,24 @@ class RecogniserTask:
         rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
         self.model = RecogniserModel(recogniser, plan.accumulation)
         self.model.compile_with(keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="recogniser_adam"))
+        self.model.readings = self._readings = new_readings(recogniser, len(held_out))
         self.lines = len(train)
 
     def batches(self, visits: Visits) -> Any:
         """Pictures and labels."""
         return step_batches(self._columns, visits)
 
-    def validate(self) -> dict[str, float]:
+    def begin_epoch(self, epoch: int) -> None:
+        """Nothing here depends on the epoch."""
+
+    def held_out_batches(self) -> Any:
+        """Held-out clean lines with their numbers."""
+        index = np.arange(len(self._held_out), dtype=np.int32)
+        return ordered_batches({"index": index, "clean": self._held_out.clean}, VALIDATION_BATCH)
+
+    def error_rates(self) -> dict[str, float]:
         """Error rates on held-out clean lines."""
-        batches = ordered_batches({"clean": self._held_out.clean}, VALIDATION_BATCH)
-        labels = self.model.predict(batches, verbose=0)["labels"]
-        read = [self.alphabet.decode(row) for row in labels]
+        read = [self.alphabet.decode(row) for row in self._readings.rows()]
         return {
             "val/cer": character_error_rate(read, self._held_out.texts),
             "val/wer": word_error_rate(read, self._held_out.texts),

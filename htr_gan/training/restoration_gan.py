@@ -15,6 +15,7 @@ from htr_gan.training.accumulation import average_over_parts, zeros_like_variabl
 from htr_gan.training.stepped import SteppedModel
 
 TOTAL, DISCRIMINATOR = "loss/total", "loss/discriminator"
+PSNR, SSIM = "psnr", "ssim"
 
 
 class RestorationGan(SteppedModel):
@@ -40,7 +41,7 @@ class RestorationGan(SteppedModel):
         shown = [TOTAL, *(f"loss/{term}" for term in self.loss_weights)]
         if "adv" in self.loss_weights:
             shown.append(DISCRIMINATOR)
-        super().__init__(shown, accumulation, "restoration_gan")
+        super().__init__(shown, accumulation, "restoration_gan", (PSNR, SSIM))
         self.generator, self.discriminator = generator, discriminator
         recogniser.trainable = False
         self.recogniser = recogniser
@@ -118,12 +119,13 @@ class RestorationGan(SteppedModel):
         real, fake = tf.split(logits, 2, axis=0)
         return real, fake
 
-    def predict_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """The restored lines of a batch, how close they are, and what the recogniser reads in them."""
+    def test_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """How close the restored held-out lines {"index", "degraded", "clean"} are, and what is read in them."""
         restored = self.generator(batch["degraded"], training=False)
-        return {
-            "restored": tf.cast(tf.round(restored[..., 0] * 255.0), tf.uint8),
-            "psnr": psnr(restored, batch["clean"]),
-            "ssim": ssim(restored, batch["clean"]),
-            "labels": read_greedy(self.recogniser(restored, training=False)["logits"]),
-        }
+        measures = {PSNR: psnr(restored, batch["clean"]), SSIM: ssim(restored, batch["clean"])}
+        return self.measure(measures, batch["index"], read_greedy(self.recogniser(restored, training=False)["logits"]))
+
+    def restore(self, degraded: Any) -> Any:
+        """Restored lines, uint8 [batch, height, width], of lines [batch, height, width, 1] in [0, 1]."""
+        restored = self.generator(degraded, training=False)
+        return tf.cast(tf.round(restored[..., 0] * 255.0), tf.uint8)

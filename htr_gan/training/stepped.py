@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 
@@ -18,28 +19,59 @@ def learned_variables(network: Any) -> list[Any]:
     return [variable for variable in network.variables if "seed_generator" not in variable.path]
 
 
+class Readings:
+    """What a frozen or growing recogniser reads in the held-out lines: a row of labels a line, filled by test steps.
+
+    Not a part of the state: each validation writes all of it. It lies in main memory, as cards cannot scatter int32.
+    """
+
+    def __init__(self, lines: int, steps: int) -> None:
+        with tf.device("CPU:0"):
+            self._labels = tf.Variable(tf.zeros([lines, steps], tf.int32), trainable=False, name="readings")
+
+    def write(self, index: Any, labels: Any) -> None:
+        """Put `labels` [batch, steps] into the rows `index` [batch]."""
+        self._labels.scatter_update(tf.IndexedSlices(labels, index))
+
+    def rows(self) -> NDArray[np.int32]:
+        """All labels, int32 [lines, steps]."""
+        return np.asarray(self._labels.numpy(), np.int32)
+
+
 class SteppedModel(keras.Model):  # type: ignore[misc]
     """A model that `fit` can train, with its complete state by name.
 
-    Subclasses set `optimizer`s through `compile` and list their networks in `networks()`.
+    Subclasses set `optimizer`s through `compile` and list their networks in `networks()`. `measures` are the names of
+    what `test_step` averages over the held-out lines; Keras puts `val_` before them.
     """
 
-    def __init__(self, terms: Iterable[str], accumulation: int, name: str) -> None:
+    def __init__(self, terms: Iterable[str], accumulation: int, name: str, measures: Iterable[str] = ()) -> None:
         super().__init__(name=name)
         self.accumulation = accumulation
         self.term_means = {term: keras.metrics.Mean(name=term) for term in terms}
+        self.measure_means = {measure: keras.metrics.Mean(name=measure) for measure in measures}
+        self.readings: Readings | None = None
+        """Given by the task, which knows how many lines are held out."""
         self.built = True  # its networks are; there is no call to trace
 
     @property
     def metrics(self) -> list[Any]:
-        """The running means of the loss terms, which Keras resets at each epoch."""
-        return list(self.term_means.values())
+        """The running means, which Keras resets at each epoch and before each validation."""
+        return [*self.term_means.values(), *self.measure_means.values()]
 
     def track(self, terms: dict[str, Any]) -> dict[str, Any]:
         """Take the terms of a step into the means of the epoch, and return these."""
         for name, value in terms.items():
             self.term_means[name].update_state(value)
         return {name: mean.result() for name, mean in self.term_means.items()}
+
+    def measure(self, measures: dict[str, Any], index: Any, labels: Any) -> dict[str, Any]:
+        """Take what a test step found, one value a line, and what it read; return the means so far."""
+        for name, values in measures.items():
+            self.measure_means[name].update_state(values)
+        if self.readings is not None:
+            self.readings.write(index, labels)
+        return {name: mean.result() for name, mean in self.measure_means.items()}
 
     def networks(self) -> dict[str, Any]:
         """The trained networks by name."""

@@ -32,8 +32,14 @@ class Task(Protocol):
     def batches(self, visits: Visits) -> Any:
         """The lines of each step, one row of `visits` each."""
 
-    def validate(self) -> dict[str, float]:
-        """Metrics on the held-out lines, named `val/...`."""
+    def begin_epoch(self, epoch: int) -> None:
+        """Called as `epoch` (from 0) starts or, after a stop within it, goes on: for what depends on the epoch alone."""
+
+    def held_out_batches(self) -> Any:
+        """The held-out lines for the model's test steps, each with its number as `index`."""
+
+    def error_rates(self) -> dict[str, float]:
+        """Metrics of what the test steps read, named `val/...`."""
 
     def score(self, values: dict[str, float]) -> float:
         """One number for an epoch; the highest is the best epoch."""

@@ -1,4 +1,4 @@
-"""Measures the held-out lines at the end of each epoch; first in the list, as the others show what it finds."""
+"""Completes the measurements of each epoch; first in the list, as the others show what it finds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from typing import Any
 
 import keras
 
+KERAS_PREFIX, PREFIX = "val_", "val/"
+
 
 class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds `val/...`, the learning rate and the seconds of the epoch to the epoch's logs."""
+    """Adds error rates, the learning rate and the seconds of the epoch to what the test steps measured."""
 
-    def __init__(self, validate: Callable[[], dict[str, float]], rate: Callable[[], float]) -> None:
+    def __init__(self, error_rates: Callable[[], dict[str, float]], rate: Callable[[], float]) -> None:
         super().__init__()
-        self._validate, self._rate = validate, rate
-        self._started = 0.0
+        self._error_rates, self._rate = error_rates, rate
+        self._started = self._trained = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Start the epoch's clock."""
         self._started = time.monotonic()
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        """The training part of the epoch is over."""
+        self._trained = time.monotonic()
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Measure."""
-        trained = time.monotonic()
-        logs.update(self._validate())
+        """Name the measurements as everywhere else, and add what is known only now."""
+        for name in [name for name in logs if name.startswith(KERAS_PREFIX)]:
+            logs[PREFIX + name.removeprefix(KERAS_PREFIX)] = logs.pop(name)
+        logs.update(self._error_rates())
         logs["lr"] = self._rate()
-        logs["seconds/train"] = trained - self._started
-        logs["seconds/validation"] = time.monotonic() - trained
+        logs["seconds/train"] = self._trained - self._started
+        logs["seconds/validation"] = time.monotonic() - self._trained
