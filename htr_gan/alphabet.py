@@ -46,8 +46,11 @@ class Alphabet:
         return [self._labels[letter] for letter in text]
 
     def encode_padded(self, texts: Iterable[str], length: int) -> NDArray[np.int32]:
-        """One right-padded row a text; ValueError if a text is longer than `length`."""
-        rows = [self.encode(text) for text in texts]
+        """One right-padded row a text; ValueError if more than `length` of its letters have labels.
+
+        Letters without a label are left out: whether a set may hold such letters at all is for `check_lines` to say.
+        """
+        rows = [[self._labels[letter] for letter in text if letter in self._labels] for text in texts]
         padded = np.zeros((len(rows), length), np.int32)
         for row, labels in zip(padded, rows, strict=True):
             if len(labels) > length:

@@ -2,7 +2,8 @@
 
 GanError                 exit 1: the work failed
 ├── UsageError           exit 2: bad command line, a name that does not exist
-│   └── ConfigError      exit 2: a configuration with mistakes, all of them at once
+│   ├── ConfigError      exit 2: a configuration with mistakes, all of them at once
+│   └── BadLinesError    exit 2: lines that cannot be trained on, all of them at once
 ├── MissingFileError     exit 1: data or weights that should be there are not
 ├── DataError            exit 1: data that is there and cannot be used
 ├── CheckpointError      exit 2: a checkpoint that does not fit the configuration
@@ -42,6 +43,10 @@ class UsageError(GanError):
     """The command line asks for something that does not exist or cannot be."""
 
     exit_code = 2
+
+
+class BadLinesError(UsageError):
+    """Lines of a source that cannot be trained on; nothing has been imported."""
 
 
 class MissingFileError(GanError):

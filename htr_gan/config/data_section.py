@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from htr_gan.config.condition import parse_condition
 from htr_gan.config.section import Section
 
 FONTS = ("caveat", "dancing-script", "delius", "indie-flower", "kalam", "satisfy", "shadows-into-light", "zeyada")
 
 
 class DataConfig(Section):
-    """Lines of handwriting: rendered on the spot, or read from a folder that `htr-gan data` wrote."""
+    """Lines of handwriting: rendered on the spot, imported from what people have, or read from a folder of ours."""
 
     path: Path | None = None
-    """Folder made by `htr-gan data`; empty: render, and keep the result in the cache folder."""
+    """Folder made by `htr-gan data` or `htr-gan import`; empty: render, and keep the result in the cache folder."""
+    sources: tuple[Path, ...] = ()
+    """Line packs, TFRecords, PAGE or ALTO pages, folders with `.gt.txt`: imported once into the cache folder."""
+    charset: Path | None = None
+    """Letters of imported lines, one a line of this file; empty: the letters of the training texts."""
+    on_bad: Literal["refuse", "skip"] = "refuse"
+    """What happens to lines of `sources` that cannot be trained on: nothing starts, or they are left out and told."""
+    select: dict[str, str] = {}
+    """Conditions on columns of `lines.tsv` for training and held-out lines, such as `contrast: ">= 70"`."""
     lines: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
     """Training lines."""
     held_out: Annotated[int, Field(ge=1, le=100_000)] = 200
@@ -43,6 +52,23 @@ class DataConfig(Section):
             if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"{name!r} is not the name of a font package")
         return fonts
+
+    @field_validator("select")
+    @classmethod
+    def _conditions_can_be_read(cls, select: dict[str, str]) -> dict[str, str]:
+        for condition in select.values():
+            parse_condition(condition)
+        return select
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> DataConfig:
+        if self.path is not None and self.sources:
+            raise ValueError("path and sources exclude each other: a folder of lines is imported already")
+        if len(set(self.sources)) != len(self.sources):
+            raise ValueError("a source is named twice")
+        if not self.sources and (self.charset is not None or self.select):
+            raise ValueError("charset and select are for lines that come from sources")
+        return self
 
     @model_validator(mode="after")
     def _text_can_be_read(self) -> DataConfig:

@@ -167,8 +167,15 @@ def _with_absolute_paths(config: Config, folder: Path, overridden: dict[KeyPath,
     updates: dict[str, Any] = {}
     if config.cache_dir is not None:
         updates["cache_dir"] = absolute(config.cache_dir, ("cache_dir",))
+    data: dict[str, Any] = {}
     if config.data.path is not None:
-        updates["data"] = config.data.model_copy(update={"path": absolute(config.data.path, ("data", "path"))})
+        data["path"] = absolute(config.data.path, ("data", "path"))
+    if config.data.charset is not None:
+        data["charset"] = absolute(config.data.charset, ("data", "charset"))
+    if config.data.sources:
+        data["sources"] = tuple(absolute(source, ("data", "sources")) for source in config.data.sources)
+    if data:
+        updates["data"] = config.data.model_copy(update=data)
     if isinstance(config, GanConfig):
         reference = config.recognizer
         paths = {"config": absolute(reference.config, ("recognizer", "config"))}

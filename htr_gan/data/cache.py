@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from htr_gan.config.data_section import DataConfig
 from htr_gan.data.lines import LineSet, read_lines
 from htr_gan.data.make import LineSettings, make_lines
+from htr_gan.data.sources.importer import REPORT, import_lines, refuse_faults, told
+from htr_gan.data.sources.settings import import_settings
+from htr_gan.data.sources.splits import HELD_OUT, TEST, TRAIN
 from htr_gan.errors import GanError, MissingFileError
-from htr_gan.files import folder_written_whole, locked, sweep_leftovers
+from htr_gan.files import folder_written_whole, locked, sweep_leftovers, write_json
 
-TRAIN, HELD_OUT = "train", "held-out"
+__all__ = [
+    "HELD_OUT",
+    "TEST",
+    "TRAIN",
+    "Note",
+    "WaitingNote",
+    "lines_identity",
+    "load_lines",
+    "settings_of",
+    "write_lines",
+]
 NOTE_EVERY_S = 10.0
 """How often one who waits for a lock says so."""
 
@@ -35,11 +49,16 @@ def settings_of(data: DataConfig, split: str, *, degraded: bool) -> LineSettings
 def load_lines(
     data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
 ) -> LineSet:
-    """The lines of a split: from `data.path`, from the cache, or rendered now."""
+    """The lines of a split: from `data.path`, from the cache, or imported or rendered now.
+
+    `degraded` of the result is None although asked for if the lines were imported from a source of clean lines.
+    """
     if data.path is not None:
         if not data.path.is_dir():
-            raise MissingFileError(data.path, "data.path should be a folder made by `htr-gan data`")
-        return read_lines(data.path / split, with_degraded=degraded)
+            raise MissingFileError(data.path, "data.path should be a folder made by `htr-gan data` or `htr-gan import`")
+        return _telling_unknown(read_lines(data.path / split, with_degraded=degraded), split, note)
+    if data.sources:
+        return _telling_unknown(_load_imported(data, split, cache, check, note, degraded=degraded), split, note)
     settings = settings_of(data, split, degraded=degraded)
     folder = cache / "lines" / settings.name()
     found = _read_cached(folder, degraded)
@@ -54,6 +73,46 @@ def load_lines(
                 make_lines(settings, fresh, data.workers, check)
             found = read_lines(folder, with_degraded=degraded)
     return found
+
+
+def lines_identity(data: DataConfig) -> Any:
+    """What tells the clean lines of a configuration from those of another: the same lines, the same value."""
+    if data.path is not None:
+        return str(data.path)
+    if data.sources:
+        return import_settings(data).record()
+    return [settings_of(data, split, degraded=False).record() for split in (TRAIN, HELD_OUT)]
+
+
+def _load_imported(
+    data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
+) -> LineSet:
+    """One import makes all splits."""
+    settings = import_settings(data)
+    folder = cache / "lines" / settings.name()
+    if _read_cached(folder / TRAIN, degraded) is None or not (folder / REPORT).is_file():
+        with locked(folder.with_name(f"{folder.name}.lock"), WaitingNote(check, note, "the imported lines")):
+            if _read_cached(folder / TRAIN, degraded) is None or not (folder / REPORT).is_file():
+                sweep_leftovers(folder)
+                with folder_written_whole(folder) as fresh:
+                    done = import_lines(settings, fresh, check, note)
+                    report = folder.with_name(f"{folder.name}.json")
+                    write_json(report, done.report())
+                    refuse_faults(done, report)
+                for sentence in told(done):
+                    note(sentence)
+    return read_lines(folder / split, with_degraded=degraded)
+
+
+def _telling_unknown(lines: LineSet, split: str, note: Note) -> LineSet:
+    """Imported texts may hold letters that nobody has learned; that is told, as it bounds the error rate."""
+    if lines.imported:
+        known = set(lines.alphabet.letters)
+        unknown = [letter for text in lines.texts for letter in text if letter not in known]
+        if unknown:
+            letters = "".join(sorted(set(unknown)))
+            note(f"{len(unknown)} letters of the {split} lines have no label and count as errors: {letters!r}")
+    return lines
 
 
 def write_lines(data: DataConfig, folder: Path, check: Callable[[], None]) -> None:

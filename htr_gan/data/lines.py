@@ -1,4 +1,7 @@
-"""A set of lines in memory and as a folder: `clean.npy`, `degraded.npy`, `texts.json`, `settings.json`."""
+"""A set of lines in memory and as a folder: `clean.npy`, `degraded.npy`, `texts.json`, `settings.json`.
+
+Imported sets also have `names.json`, and no `degraded.npy` if their source has clean lines only.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,11 @@ from htr_gan.files import read_json
 
 SCHEMA = 1
 CLEAN, DEGRADED, TEXTS, SETTINGS = "clean.npy", "degraded.npy", "texts.json", "settings.json"
+NAMES = "names.json"
 ALPHABET = "alphabet"
 """The key of settings.json that holds the letters as one text."""
+IMPORTED = "imported"
+"""The key of settings.json that says that lines come from people's data and not from our renderer."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,14 @@ class LineSet:
 
     clean: NDArray[np.uint8]
     degraded: NDArray[np.uint8] | None
-    """None for a set that only trains a recogniser."""
+    """None for a set that only trains a recogniser, and for imported lines that have no degraded picture."""
     texts: tuple[str, ...]
     alphabet: Alphabet = LOWERCASE
     """The letters that a recogniser of these lines should know: those of the training split, or of a charset file."""
+    names: tuple[str, ...] | None = None
+    """SOURCE/LINE of each imported line."""
+    imported: bool = False
+    """Texts may hold letters that the alphabet lacks; they have no label and count as errors."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -43,12 +53,17 @@ def read_lines(folder: Path, *, with_degraded: bool) -> LineSet:
         raise MissingFileError(folder / SETTINGS, "a folder of lines made by `htr-gan data` was expected")
     if settings.get("schema") != SCHEMA:
         raise DataError(f"{folder}: schema {settings.get('schema')!r}", f"this version reads schema {SCHEMA}")
+    imported = settings.get(IMPORTED) is True
+    wants_degraded = with_degraded and not (imported and settings.get("degraded") is False)
     clean = _read_pictures(folder / CLEAN)
-    degraded = _read_pictures(folder / DEGRADED) if with_degraded else None
+    degraded = _read_pictures(folder / DEGRADED) if wants_degraded else None
     texts = _read_texts(folder / TEXTS)
+    names = _read_texts(folder / NAMES) if imported else None
     if len(texts) != len(clean) or (degraded is not None and degraded.shape != clean.shape):
         raise DataError(f"{folder}: pictures and texts do not match", f"{len(clean)} pictures, {len(texts)} texts")
-    return LineSet(clean, degraded, texts, _alphabet_of(folder, settings))
+    if names is not None and len(names) != len(texts):
+        raise DataError(f"{folder}: names and texts do not match", f"{len(names)} names, {len(texts)} texts")
+    return LineSet(clean, degraded, texts, _alphabet_of(folder, settings), names, imported)
 
 
 def _alphabet_of(folder: Path, settings: dict[str, Any]) -> Alphabet:
@@ -85,12 +100,15 @@ def _read_texts(path: Path) -> tuple[str, ...]:
 
 
 def check_lines(lines: LineSet, alphabet: Alphabet, height: int, width: int, longest: int, steps: int) -> None:
-    """Refuse what training would stumble over later: sizes, empty or unknown text, text no CTC path can spell."""
+    """Refuse what training would stumble over later: sizes, empty or unknown text, text no CTC path can spell.
+
+    Unknown letters are refused in rendered lines only: there they are a mistake of ours, in people's lines they are life.
+    """
     if lines.clean.shape[1:] != (height, width):
         raise DataError(f"lines are {lines.clean.shape[1]} x {lines.clean.shape[2]}, not {height} x {width}")
     for index, text in enumerate(lines.texts):
         doubles = sum(first == second for first, second in itertools.pairwise(text))
         if not text or len(text) > longest or len(text) + doubles > steps:
             raise DataError(f"line {index}: text of {len(text)} letters", f"1 to {longest} letters are possible")
-        if unknown := alphabet.unknown_letters(text):
+        if not lines.imported and (unknown := alphabet.unknown_letters(text)):
             raise DataError(f"line {index}: letters that the alphabet lacks: {unknown!r}")

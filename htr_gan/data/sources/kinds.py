@@ -1,0 +1,41 @@
+"""Which kind of source a path is, and who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from htr_gan.data.sources.line_pack import INDEX, read_line_pack
+from htr_gan.data.sources.source_line import Reader
+from htr_gan.errors import MissingFileError, UsageError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source."""
+
+    name: str
+    looks_like: str
+    """For people, when a path is of no kind."""
+    recognises: Callable[[Path], bool]
+    read: Reader
+
+
+def _is_line_pack(path: Path) -> bool:
+    return (path / INDEX).is_file() if path.is_dir() else path.name == INDEX
+
+
+KINDS = (Kind("line pack", f"a folder with {INDEX}", _is_line_pack, read_line_pack),)
+"""In the order in which they are tried."""
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind of `path`; MissingFileError or UsageError if there is none."""
+    if not path.exists():
+        raise MissingFileError(path, "a source of lines")
+    for kind in KINDS:
+        if kind.recognises(path):
+            return kind
+    known = "; ".join(f"{kind.name}: {kind.looks_like}" for kind in KINDS)
+    raise UsageError(f"{path}: no source of lines that is known", f"known are {known}")

@@ -1,0 +1,65 @@
+"""Which lines are trained on, which are held out, which wait for the test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TRAIN, HELD_OUT, TEST = "train", "held-out", "test"
+SPLITS = (TRAIN, HELD_OUT, TEST)
+HELD_OUT_SHARE, TEST_SHARE = 0.1, 0.1
+"""Shares of the lines whose source does not say where they belong."""
+
+_NAMES = {
+    TRAIN: ("train", "training"),
+    HELD_OUT: ("held-out", "held_out", "heldout", "val", "valid", "validation", "dev"),
+    TEST: ("test", "testing"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line comes from: the same group is never cut in two."""
+
+    group: str
+    """The page if it is known, else the line itself; with its source."""
+    split: str | None
+    """What the source says."""
+
+
+def split_named(word: str) -> str | None:
+    """Our name of a split that a source calls `word`; None for a word that is not known."""
+    return next((split for split, names in _NAMES.items() if word.strip().lower() in names), None)
+
+
+def assign_splits(places: Sequence[Place]) -> list[str]:
+    """One split a line: what its source says, else by the hash of its group.
+
+    A group's split depends on its name alone, so adding pages moves no other page. Only where nothing would be left
+    to train on or to measure is one group moved: that with the smallest hash.
+    """
+    said = {place.group: place.split for place in places if place.split is not None}
+    groups = {place.group: _by_hash(place.group) for place in places if place.group not in said}
+    _fill(groups, set(said.values()), HELD_OUT, TRAIN)
+    _fill(groups, set(said.values()), TRAIN, TEST)
+    return [place.split or said.get(place.group) or groups[place.group] for place in places]
+
+
+def _fill(groups: dict[str, str], said: set[str | None], wanted: str, giver: str) -> None:
+    if wanted in said or wanted in groups.values():
+        return
+    givers = sorted((group for group, split in groups.items() if split == giver), key=_hash)
+    if len(givers) > 1 or (givers and giver in said) or (givers and giver == TEST):
+        groups[givers[0]] = wanted
+
+
+def _hash(group: str) -> float:
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
+
+
+def _by_hash(group: str) -> str:
+    share = _hash(group)
+    if share < HELD_OUT_SHARE:
+        return HELD_OUT
+    return TEST if share < HELD_OUT_SHARE + TEST_SHARE else TRAIN
