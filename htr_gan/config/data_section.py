@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from htr_gan.config.condition import parse_condition
-from htr_gan.config.section import Section
+from htr_gan.config.synthesis_section import SynthesisConfig
 
 FONTS = ("caveat", "dancing-script", "delius", "indie-flower", "kalam", "satisfy", "shadows-into-light", "zeyada")
 
 
-class DataConfig(Section):
+class DataConfig(SynthesisConfig):
     """Lines of handwriting: rendered on the spot, imported from what people have, or read from a folder of ours."""
 
     path: Path | None = None

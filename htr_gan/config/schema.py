@@ -61,6 +61,12 @@ class GanConfig(Section):
         return self
 
 
+    @model_validator(mode="after")
+    def _augments_no_pairs(self) -> GanConfig:
+        if self.data.augment != "none":
+            raise ValueError("data.augment is for task recognizer; a GAN's lines vary by data.degrade: every_pass")
+        return self
+
 TASKS: dict[str, type[RecognizerConfig] | type[GanConfig]] = {"recognizer": RecognizerConfig, "gan": GanConfig}
 
 Config = RecognizerConfig | GanConfig

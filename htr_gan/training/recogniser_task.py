@@ -13,6 +13,7 @@ from htr_gan.config.data_section import DataConfig
 from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.schema import RecognizerConfig
 from htr_gan.data.lines import LineSet, check_lines
+from htr_gan.data.live import live_augmented
 from htr_gan.data.order import Visits
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser
@@ -52,6 +53,7 @@ class RecogniserTask:
         self.alphabet, self._held_out = alphabet, held_out
         self._columns: dict[str, NDArray[Any]] = {
             "clean": train.clean,
+        self._live = live_augmented(train.clean, config.data, config.seed)
             "labels": alphabet.encode_padded(train.texts, config.data.text_length),
         }
         keras.utils.set_random_seed(config.seed)
@@ -65,7 +67,7 @@ class RecogniserTask:
 
     def batches(self, visits: Visits) -> Any:
         """Pictures and labels."""
-        return step_batches(self._columns, visits)
+        return step_batches(self._columns, visits, self._live)
 
     def begin_epoch(self, epoch: int) -> None:
         """Nothing here depends on the epoch."""
