@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from htr_gan.cli.parser import build_parser
 from htr_gan.errors import GanError
@@ -11,18 +12,23 @@ from htr_gan.errors import GanError
 EXTRA = {"tensorflow", "keras", "numpy", "PIL", "cv2", "rapidfuzz", "fontpkg", "yaml", "pydantic"}
 """What the extra `train` installs; without it the trainer says so instead of showing a traceback."""
 
+COMMANDS = {
+    "train": ("htr_gan.cli.train", "run_train"),
+    "data": ("htr_gan.cli.data", "run_data"),
+    "evaluate": ("htr_gan.cli.evaluate", "run_evaluate"),
+    "restore": ("htr_gan.cli.restore", "run_restore"),
+    "read": ("htr_gan.cli.read", "run_read"),
+    "export": ("htr_gan.cli.export", "run_export"),
+}
+"""Module and function of each command; imported when it is asked for, so that help costs nothing."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; mistakes of the user are told without a traceback."""
     arguments = build_parser().parse_args(argv)
     try:
-        if arguments.command == "train":
-            from htr_gan.cli.train import run_train
-
-            return run_train(arguments)
-        from htr_gan.cli.data import run_data
-
-        return run_data(arguments)
+        module, function = COMMANDS[arguments.command]
+        return int(getattr(import_module(module), function)(arguments))
     except GanError as error:
         sys.stderr.write(f"htr-gan: {error}\n")
         return error.exit_code
