@@ -57,7 +57,8 @@ def collect(
         for source, label in zip(settings.sources, _labels(settings.sources), strict=True):
             kind = kind_of(source)
             note(f"reading {source} ({kind.name})")
-            before, reading = len(collected.kept), Reading(collected.faults, charset, settings.height, note)
+            before = len(collected.kept)
+            reading = Reading(collected.faults, label, charset, settings.height, note)
             collector = _Collector(settings, label, collected, spool)
             for line in kind.read(source, reading):
                 check()

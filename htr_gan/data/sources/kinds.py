@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from htr_gan.data.sources.line_folder import is_line_folder, read_line_folder
 from htr_gan.data.sources.line_pack import INDEX, read_line_pack
+from htr_gan.data.sources.pages import is_page_file, read_pages
 from htr_gan.data.sources.source_line import Reader
+from htr_gan.data.sources.text_files import TEXT_ENDING, has_text_files, read_text_files
+from htr_gan.data.sources.tfrecords import ENDINGS, read_tfrecords, record_files
 from htr_gan.errors import MissingFileError, UsageError
 
 
@@ -26,7 +30,17 @@ def _is_line_pack(path: Path) -> bool:
     return (path / INDEX).is_file() if path.is_dir() else path.name == INDEX
 
 
-KINDS = (Kind("line pack", f"a folder with {INDEX}", _is_line_pack, read_line_pack),)
+def _has_pages(path: Path) -> bool:
+    return any(is_page_file(file) for file in path.rglob("*.xml")) if path.is_dir() else is_page_file(path)
+
+
+KINDS = (
+    Kind("line pack", f"a folder with {INDEX}", _is_line_pack, read_line_pack),
+    Kind("lines of htr-gan", "a folder made by htr-gan data or import", is_line_folder, read_line_folder),
+    Kind("TFRecord", f"a file or folder of *{ENDINGS[0]}", lambda path: bool(record_files(path)), read_tfrecords),
+    Kind("pages", "PAGE or ALTO XML, a file or a folder, with the pictures of the pages", _has_pages, read_pages),
+    Kind("text files", f"a folder of pictures with *{TEXT_ENDING}", has_text_files, read_text_files),
+)
 """In the order in which they are tried."""
 
 

@@ -33,7 +33,7 @@ def read_line_pack(path: Path, reading: Reading) -> Iterator[SourceLine]:
             continue
         if len(row) != len(header):
             where = f"line {number} of {index.name}"
-            reading.faults.add(FaultKind.BAD_RECORD, where, f"{len(row)} columns, {len(header)} expected")
+            reading.fault(FaultKind.BAD_RECORD, where, f"{len(row)} columns, {len(header)} expected")
             continue
         line = _line(index.parent, dict(zip(header, row, strict=True)), reading)
         if line is not None:
@@ -53,12 +53,12 @@ def _line(folder: Path, row: dict[str, str], reading: Reading) -> SourceLine | N
     name = row[FILE]
     split = split_named(row.get(SPLIT, ""))
     if split is None and row.get(SPLIT):
-        reading.faults.add(FaultKind.BAD_RECORD, name, f"unknown split {row[SPLIT]!r}")
+        reading.fault(FaultKind.BAD_RECORD, name, f"unknown split {row[SPLIT]!r}")
         return None
     try:
         picture = read_grey(folder / name)
     except UnreadablePictureError as error:
-        reading.faults.add(FaultKind.UNREADABLE_PICTURE, name, str(error))
+        reading.fault(FaultKind.UNREADABLE_PICTURE, name, str(error))
         return None
     return SourceLine(name, picture, tidy_text(row[TEXT]), split, page=row.get(PAGE) or None, measures=_measures(row))
 

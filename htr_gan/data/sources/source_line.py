@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
-from htr_gan.data.sources.faults import Faults
+from htr_gan.data.sources.faults import FaultKind, Faults
 
 Picture = NDArray[np.uint8]
 
@@ -40,11 +40,17 @@ class Reading:
 
     faults: Faults
     """Takes the lines that cannot be read."""
+    label: str = ""
+    """A short name of the source, put before the names of its lines."""
     charset: Alphabet | None = None
     """Needed where a source holds numbers in place of letters."""
     height: int = 64
     """The height that lines are scaled to; where lines are cut from pages they are cut at this height."""
     note: Callable[[str], None] = lambda _message: None
+
+    def fault(self, kind: FaultKind, name: str, detail: str = "") -> None:
+        """Remember that the line `name` of this source cannot be used."""
+        self.faults.add(kind, f"{self.label}/{name}" if self.label else name, detail)
 
 
 Reader = Callable[[Path, Reading], Iterator[SourceLine]]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 TRAIN, HELD_OUT, TEST = "train", "held-out", "test"
 SPLITS = (TRAIN, HELD_OUT, TEST)
@@ -31,6 +33,20 @@ class Place:
 def split_named(word: str) -> str | None:
     """Our name of a split that a source calls `word`; None for a word that is not known."""
     return next((split for split, names in _NAMES.items() if word.strip().lower() in names), None)
+
+
+def splits_of_files(files: Sequence[PurePath]) -> list[str | None]:
+    """The splits that folders or the first words of file names tell, such as `val/x.png` and `train_1.tfrecord`.
+
+    One such name alone tells nothing: a folder `train` without another beside it is a folder like any other.
+    """
+    told = [_split_of_file(file) for file in files]
+    return told if len({split for split in told if split}) > 1 else [None] * len(files)
+
+
+def _split_of_file(file: PurePath) -> str | None:
+    words = (*file.parts[:-1], file.name, re.split(r"[-_.]", file.name)[0], re.split(r"[_.]", file.name)[0])
+    return next((split for word in words if (split := split_named(word))), None)
 
 
 def assign_splits(places: Sequence[Place]) -> list[str]:
