@@ -38,6 +38,13 @@ class RecognizerConfig(Section):
     model: RecognizerModelConfig = RecognizerModelConfig()
     train: RecognizerTrainConfig = RecognizerTrainConfig()
 
+    @model_validator(mode="after")
+    def _steps_hold_the_text(self) -> RecognizerConfig:
+        steps = self.data.width // self.model.columns_per_step
+        if self.data.text_length > steps:
+            raise ValueError(f"text_length {self.data.text_length} does not fit the {steps} time steps of the model")
+        return self
+
 
 class GanConfig(Section):
     """Task `gan`: learn to restore degraded lines under the eye of a frozen recogniser."""
@@ -55,17 +62,17 @@ class GanConfig(Section):
     train: GanTrainConfig = GanTrainConfig()
 
     @model_validator(mode="after")
+    def _augments_no_pairs(self) -> GanConfig:
+        if self.data.augment != "none":
+            raise ValueError("data.augment is for task recognizer; a GAN's lines vary by data.degrade: every_pass")
+        return self
+
+    @model_validator(mode="after")
     def _has_a_loss(self) -> GanConfig:
         if not any((self.loss.pixel, self.loss.rec_feat, self.loss.ctc, self.loss.adv)):
             raise ValueError("all loss weights are 0: there is nothing to learn")
         return self
 
-
-    @model_validator(mode="after")
-    def _augments_no_pairs(self) -> GanConfig:
-        if self.data.augment != "none":
-            raise ValueError("data.augment is for task recognizer; a GAN's lines vary by data.degrade: every_pass")
-        return self
 
 TASKS: dict[str, type[RecognizerConfig] | type[GanConfig]] = {"recognizer": RecognizerConfig, "gan": GanConfig}
 

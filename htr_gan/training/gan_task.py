@@ -31,7 +31,7 @@ class GanTask:
         self, config: GanConfig, alphabet: Alphabet, recogniser: Any, train: LineSet, held_out: LineSet
     ) -> None:
         for lines in (train, held_out):
-            check_for_recogniser(lines, config.data, alphabet)
+            check_for_recogniser(lines, config.data, alphabet, int(recogniser.output["logits"].shape[1]))
         if train.degraded is None or held_out.degraded is None:
             raise DataError("a GAN needs degraded lines too")
         self._config, self._alphabet, self._held_out = config, alphabet, held_out

@@ -16,7 +16,7 @@ from htr_gan.data.lines import LineSet, check_lines
 from htr_gan.data.live import live_augmented
 from htr_gan.data.order import Visits
 from htr_gan.metrics.text import character_error_rate, word_error_rate
-from htr_gan.models.recogniser import COLUMNS_PER_STEP, build_recogniser
+from htr_gan.models.recogniser import build_recogniser
 from htr_gan.training.feeding import ordered_batches, step_batches
 from htr_gan.training.recogniser_model import RecogniserModel
 from htr_gan.training.schedule import WarmupCosine
@@ -27,14 +27,12 @@ VALIDATION_BATCH = 64
 
 def new_recogniser(data: DataConfig, model: RecognizerModelConfig, alphabet: Alphabet, *, use_cudnn: bool) -> Any:
     """An untrained recogniser for lines of this size."""
-    return build_recogniser(
-        data.height, data.width, alphabet.classes, channels=model.width, lstm=model.lstm, use_cudnn=use_cudnn
-    )
+    return build_recogniser(data.height, data.width, alphabet.classes, model, use_cudnn=use_cudnn)
 
 
-def check_for_recogniser(lines: LineSet, data: DataConfig, alphabet: Alphabet) -> None:
-    """DataError for lines that cannot be trained on."""
-    check_lines(lines, alphabet, data.height, data.width, data.text_length, data.width // COLUMNS_PER_STEP)
+def check_for_recogniser(lines: LineSet, data: DataConfig, alphabet: Alphabet, steps: int) -> None:
+    """DataError for lines that a recogniser of so many time steps cannot be trained on."""
+    check_lines(lines, alphabet, data.height, data.width, data.text_length, steps)
 
 
 def new_readings(recogniser: Any, lines: int) -> Readings:
@@ -49,13 +47,13 @@ class RecogniserTask:
 
     def __init__(self, config: RecognizerConfig, alphabet: Alphabet, train: LineSet, held_out: LineSet) -> None:
         for lines in (train, held_out):
-            check_for_recogniser(lines, config.data, alphabet)
+            check_for_recogniser(lines, config.data, alphabet, config.data.width // config.model.columns_per_step)
         self.alphabet, self._held_out = alphabet, held_out
         self._columns: dict[str, NDArray[Any]] = {
             "clean": train.clean,
-        self._live = live_augmented(train.clean, config.data, config.seed)
             "labels": alphabet.encode_padded(train.texts, config.data.text_length),
         }
+        self._live = live_augmented(train.clean, config.data, config.seed)
         keras.utils.set_random_seed(config.seed)
         recogniser = new_recogniser(config.data, config.model, alphabet, use_cudnn=config.model.use_cudnn)
         plan = config.train

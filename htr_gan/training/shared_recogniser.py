@@ -15,7 +15,7 @@ from htr_gan.alphabet import LOWERCASE, Alphabet
 from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import GanConfig, RecognizerConfig, flatten
-from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, load_lines, settings_of
+from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, lines_identity, load_lines
 from htr_gan.errors import CheckpointError, DataError, MissingFileError
 from htr_gan.events import EventSink, NestedEvents
 from htr_gan.files import fingerprint, folder_written_whole, locked, read_json, sweep_leftovers, write_json
@@ -27,7 +27,16 @@ from htr_gan.training.stepped import learned_variables
 
 SCHEMA = 1
 WEIGHTS, META = "weights.npz", "recognizer.json"
-_NOT_LEARNED = ("cache_dir", "data.path", "data.workers", "data.strength", "model.use_cudnn")
+_NOT_LEARNED = (
+    "cache_dir",
+    "data.path",
+    "data.sources",
+    "data.charset",
+    "data.on_bad",
+    "data.workers",
+    "data.strength",
+    "model.use_cudnn",
+)
 """Keys that change nothing about what is learned."""
 
 
@@ -39,8 +48,8 @@ class StoredRecogniser:
     sha256: str
     cer: float
     trained_at: str
-    model: dict[str, Any]
-    """`width` and `lstm` of the network."""
+    model: RecognizerModelConfig
+    """The network; recognisers of earlier releases recorded `width` and `lstm` only, the rest are its defaults."""
     alphabet: Alphabet
     """The letters it reads; whoever uses it encodes and decodes with these."""
 
@@ -48,11 +57,7 @@ class StoredRecogniser:
 def recogniser_name(config: RecognizerConfig) -> str:
     """The same for configurations that learn the same."""
     learned = {key: value for key, value in flatten(config).items() if key not in _NOT_LEARNED}
-    if config.data.path is None:
-        lines: Any = [settings_of(config.data, split, degraded=False).record() for split in (TRAIN, HELD_OUT)]
-    else:
-        lines = str(config.data.path)
-    return fingerprint({"schema": SCHEMA, "config": learned, "lines": lines})
+    return fingerprint({"schema": SCHEMA, "config": learned, "lines": lines_identity(config.data)})
 
 
 def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfig, cer: float) -> None:
@@ -68,7 +73,7 @@ def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfi
             "cer": cer,
             "trained_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "alphabet": task.alphabet.letters,
-            "model": {"width": config.model.width, "lstm": config.model.lstm},
+            "model": config.model.model_dump(mode="json"),
             "config": flatten(config),
         }
         write_json(fresh / META, record)
@@ -85,7 +90,7 @@ def find_recogniser(folder: Path) -> StoredRecogniser | None:
             str(meta["sha256"]),
             float(meta["cer"]),
             str(meta["trained_at"]),
-            dict(meta["model"]),
+            RecognizerModelConfig.model_validate(meta["model"]),
             Alphabet(meta.get("alphabet", LOWERCASE.letters)),
         )
     except (KeyError, TypeError, ValueError):
@@ -107,8 +112,7 @@ def read_weights(stored: StoredRecogniser) -> Arrays:
 
 def load_recogniser(stored: StoredRecogniser, config: GanConfig) -> Any:
     """The network with its weights, frozen; DataError if the file is damaged or of another size."""
-    model = RecognizerModelConfig.model_validate(stored.model)
-    recogniser = new_recogniser(config.data, model, stored.alphabet, use_cudnn=config.model.use_cudnn)
+    recogniser = new_recogniser(config.data, stored.model, stored.alphabet, use_cudnn=config.model.use_cudnn)
     arrays = read_weights(stored)
     for variable in learned_variables(recogniser):
         if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):

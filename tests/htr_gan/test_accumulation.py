@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from htr_gan.alphabet import LOWERCASE
 from htr_gan.config.loss_section import LossConfig
+from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.models.discriminator import build_discriminator
 from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.recogniser import build_recogniser
@@ -49,7 +50,7 @@ def _model(accumulation: int, recogniser: Any) -> RestorationGan:
 
 def test_a_step_in_two_parts_is_the_step_of_the_whole_batch() -> None:
     keras.utils.set_random_seed(3)
-    recogniser = build_recogniser(16, 64, LOWERCASE.classes, channels=2, lstm=4)
+    recogniser = build_recogniser(16, 64, LOWERCASE.classes, RecognizerModelConfig(width=2, lstm=4))
     lines = np.random.default_rng(0).uniform(size=(2, 8, 16, 64, 1)).astype(np.float32)
     seen = recogniser(lines[0], training=False)
     batch = {

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.losses import adversarial_loss, ctc_loss, discriminator_loss, feature_loss, pixel_loss
 from htr_gan.metrics.picture import psnr, ssim
 from htr_gan.metrics.text import character_error_rate, word_error_rate
@@ -16,6 +17,8 @@ from htr_gan.models.discriminator import build_discriminator, normalise_spectrum
 from htr_gan.models.reading import collapse, read_greedy, with_begin
 from htr_gan.models.recogniser import build_recogniser
 from htr_gan.models.unet import build_generator
+
+SMALL = RecognizerModelConfig(width=2, lstm=4)
 
 
 def random_ids(rows: int = 64, steps: int = 128, classes: int = 6) -> Any:
@@ -50,7 +53,7 @@ def test_shapes_and_ranges() -> None:
     restored = build_generator(32, 64, channels=2, levels=3)(lines)
     assert restored.shape == (2, 32, 64, 1)
     assert float(tf.reduce_min(restored)) > 0.5, "starts near white paper"
-    seen = build_recogniser(32, 64, 28, channels=2, lstm=4)(restored)
+    seen = build_recogniser(32, 64, 28, SMALL)(restored)
     assert seen["logits"].shape == (2, 16, 28)
     assert seen["features"].shape == (2, 4, 16, 8)
     judge = build_discriminator(32, 64, text_length=7, tokens=29, channels=2, text_lstm=4)
@@ -66,7 +69,7 @@ def test_the_tiny_networks_have_the_size_the_docs_say() -> None:
 def test_use_cudnn_reaches_every_lstm(use_cudnn: bool, expected: object) -> None:
     judge = build_discriminator(16, 64, text_length=7, tokens=29, channels=2, text_lstm=4, use_cudnn=use_cudnn)
     assert judge.get_layer("dis_read").use_cudnn == expected
-    both = build_recogniser(16, 64, 28, channels=2, lstm=4, use_cudnn=use_cudnn).get_layer("rec_context")
+    both = build_recogniser(16, 64, 28, SMALL, use_cudnn=use_cudnn).get_layer("rec_context")
     assert (both.forward_layer.use_cudnn, both.backward_layer.use_cudnn) == (expected, expected)
 
 

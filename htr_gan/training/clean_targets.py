@@ -1,0 +1,130 @@
+"""What the frozen recogniser says of the clean lines: asked once per recogniser, set of lines and precision, then kept.
+
+Kept in the cache folder as `readings.npy` (collapsed labels) and, where features are wanted, `features.npy` (float16,
+memory-mapped: only the lines of a step are in memory). Later runs, such as the other trials of a study, find them there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_gan.data.cache import WaitingNote
+from htr_gan.files import fingerprint, folder_written_whole, locked, sweep_leftovers
+from htr_gan.models.reading import read_greedy
+from htr_gan.training.feeding import ordered_batches
+
+SCHEMA = 1
+READINGS, FEATURES = "readings.npy", "features.npy"
+MOST_KEPT_BYTES = 4 * 2**30
+"""Features of more than this are computed in each step, if the configuration leaves it open."""
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class CleanTargets:
+    """What was kept, one row a line."""
+
+    readings: NDArray[np.int32]
+    """Collapsed labels [lines, steps]."""
+    features: Any = None
+    """float16 [lines, rows, columns, channels] on disk, or None where they were not wanted."""
+
+
+@dataclass(frozen=True)
+class TargetCache:
+    """Where targets are kept, and whom to tell."""
+
+    folder: Path
+    check: Callable[[], None]
+    """Raises if the user wants to stop."""
+    note: Callable[[str], None]
+
+
+def feature_bytes(recogniser: Any, lines: int) -> int:
+    """What the features of so many lines need as float16."""
+    return 2 * lines * int(np.prod(recogniser.output["features"].shape[1:]))
+
+
+def keeps_features(wanted: bool | Literal["auto"], recogniser: Any, lines: int) -> bool:
+    """Whether features go to the cache folder; otherwise each step computes them anew."""
+    return feature_bytes(recogniser, lines) <= MOST_KEPT_BYTES if wanted == "auto" else wanted
+
+
+def clean_targets(
+    recogniser: Any, sha256: str, clean: NDArray[np.uint8], cache: TargetCache, *, with_features: bool
+) -> CleanTargets:
+    """The targets of `clean` [lines, height, width] under the recogniser with checksum `sha256`; OSError: a full disk."""
+    policy = recogniser.get_layer("rec_sequence").dtype_policy.name
+    record = {"schema": SCHEMA, "recogniser": sha256, "lines": _lines_sha256(clean), "precision": policy}
+    plain, full = (cache.folder / f"{fingerprint({**record, 'features': kept})}" for kept in (False, True))
+    found = _read(full, len(clean), with_features) or (None if with_features else _read(plain, len(clean), False))
+    if found is not None:
+        return found
+    folder = full if with_features else plain
+    waiting = WaitingNote(cache.check, cache.note, "the recogniser's features of clean lines")
+    with locked(folder.with_name(f"{folder.name}.lock"), waiting):
+        found = _read(folder, len(clean), with_features)  # somebody else made them while this process waited
+        if found is None:
+            sweep_leftovers(folder)
+            with folder_written_whole(folder) as fresh:
+                _write(fresh, recogniser, clean, cache.check, with_features)
+            found = _read(folder, len(clean), with_features)
+    if found is None:
+        raise OSError(f"{folder} was written and cannot be read")
+    return found
+
+
+def _lines_sha256(clean: NDArray[np.uint8]) -> str:
+    digest = hashlib.sha256(f"{clean.shape}\n".encode())
+    for picture in clean:
+        digest.update(np.ascontiguousarray(picture).tobytes())
+    return digest.hexdigest()
+
+
+def _write(
+    folder: Path, recogniser: Any, clean: NDArray[np.uint8], check: Callable[[], None], with_features: bool
+) -> None:
+    """Line after line into files, so that memory holds one batch of features."""
+    lines, steps = len(clean), int(recogniser.output["logits"].shape[1])
+    readings = np.zeros((lines, steps), np.int32)
+    features = None
+    if with_features:
+        shape = (lines, *recogniser.output["features"].shape[1:])
+        features = np.lib.format.open_memmap(folder / FEATURES, mode="w+", dtype=np.float16, shape=shape)
+    done = 0
+    for batch in ordered_batches({"clean": clean}, BATCH):
+        check()
+        seen = recogniser(batch["clean"], training=False)
+        read = read_greedy(seen["logits"]).numpy()
+        readings[done : done + len(read)] = read
+        if features is not None:
+            features[done : done + len(read)] = _half(seen["features"])
+        done += len(read)
+    if features is not None:
+        features.flush()
+    np.save(folder / READINGS, readings, allow_pickle=False)
+
+
+def _half(features: Any) -> NDArray[np.float16]:
+    """float16, with values beyond its range at its ends: an infinity would make the loss infinite."""
+    most = np.finfo(np.float16).max
+    return np.clip(np.asarray(features.numpy(), np.float32), -most, most).astype(np.float16)
+
+
+def _read(folder: Path, lines: int, with_features: bool) -> CleanTargets | None:
+    """What lies in `folder`; None if it is missing or damaged: it is a cache, so it is made again."""
+    try:
+        readings = np.load(folder / READINGS, allow_pickle=False)
+        features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False) if with_features else None
+    except (OSError, ValueError, EOFError):
+        return None
+    if len(readings) != lines or (features is not None and len(features) != lines):
+        return None
+    return CleanTargets(readings, features)
