@@ -15,6 +15,7 @@ EXTRA = {"tensorflow", "keras", "numpy", "PIL", "cv2", "rapidfuzz", "fontpkg", "
 COMMANDS = {
     "train": ("htr_gan.cli.train", "run_train"),
     "data": ("htr_gan.cli.data", "run_data"),
+    "import": ("htr_gan.cli.import_lines", "run_import"),
     "evaluate": ("htr_gan.cli.evaluate", "run_evaluate"),
     "restore": ("htr_gan.cli.restore", "run_restore"),
     "read": ("htr_gan.cli.read", "run_read"),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from htr_gan import __version__
+from htr_gan.cli.import_options import add_import_command
 from htr_gan.cli.use_options import add_use_commands
 
 
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config(data)
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets the folders train and held-out")
     data.add_argument("--png", type=int, default=0, metavar="N", help="also write the first N lines as pictures")
+    add_import_command(commands)
     add_use_commands(commands)
     return parser
 

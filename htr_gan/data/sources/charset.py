@@ -7,6 +7,7 @@ from pathlib import Path
 
 from htr_gan.alphabet import Alphabet
 from htr_gan.errors import MissingFileError, UsageError
+from htr_gan.files import write_atomic
 
 
 def read_charset(path: Path) -> Alphabet:
@@ -34,3 +35,8 @@ def read_charset(path: Path) -> Alphabet:
     if problems or not letters:
         raise UsageError(f"{path}: not a charset", "\n".join(problems) or "it is empty", "one letter a line, each once")
     return Alphabet("".join(letters))
+
+
+def write_charset(alphabet: Alphabet, path: Path) -> None:
+    """The letters, one a line, in the order of their labels."""
+    write_atomic(path, "".join(f"{letter}\n" for letter in alphabet.letters).encode())

@@ -39,6 +39,11 @@ class Import:
     """Indices of the lines of each split among those collected; splits without lines are left out."""
     alphabet: Alphabet
 
+    @property
+    def refused(self) -> bool:
+        """Whether there are bad lines that were not to be skipped; then nothing is written."""
+        return bool(self.collected.faults) and self.settings.on_bad == "refuse"
+
     def texts(self, split: str) -> list[str]:
         """The texts of a split."""
         return [self.collected.kept[index].text for index in self.lines.get(split, ())]
@@ -82,16 +87,17 @@ def import_lines(settings: ImportSettings, folder: Path | None, check: Check, no
     alphabet = charset or _letters_of(collected.kept, splits)
     lines = _by_split(collected, splits, alphabet)
     done = Import(settings, collected, lines, alphabet)
-    if folder is not None and not (collected.faults and settings.on_bad == "refuse"):
+    if not done.refused:
         _require_both(lines)
-        _write_splits(done, folder, check)
+        if folder is not None:
+            _write_splits(done, folder, check)
     return done
 
 
 def refuse_faults(done: Import, report: Path | None) -> None:
     """BadLinesError with all faults, if there are any and they are not to be skipped."""
     faults = done.collected.faults
-    if not faults or done.settings.on_bad == "skip":
+    if not done.refused:
         return
     where = f"all of them: {report}\n" if report is not None else ""
     raise BadLinesError(
@@ -105,7 +111,7 @@ def told(done: Import) -> list[str]:
     """What people should know of an import, a sentence a piece."""
     found, sentences = done.collected, []
     counts = ", ".join(f"{len(indices)} {split}" for split, indices in done.lines.items())
-    sentences.append(f"imported lines: {counts}; {len(done.alphabet.letters)} letters")
+    sentences.append(f"lines: {counts}; letters: {len(done.alphabet.letters)}")
     if done.settings.select:
         wanted = ", ".join(f"{column} {condition}" for column, condition in done.settings.select.items())
         sentences.append(f"select ({wanted}) left out {found.not_selected} training and held-out lines")
