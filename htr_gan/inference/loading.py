@@ -21,10 +21,11 @@ from htr_gan.inference.restorer import Restorer
 from htr_gan.inference.trained import CHECKPOINT_META, RECOGNISER_META, Trained, require_kind
 from htr_gan.training.checkpoint_folder import Arrays, load_arrays
 from htr_gan.training.shared_recogniser import StoredRecogniser, find_recogniser, read_weights
-from htr_gan.training.stepped import learned_variables
 
 GENERATOR, RECOGNISER = "generator/", "recogniser/"
 """What the names of a network's variables start with in a checkpoint."""
+_SEED = "seed_generator"
+"""In the names of the states of dropout, which matters in training only."""
 KERAS_RESTORER, KERAS_READER, SAVED_MODEL = "restorer.keras", "recogniser.keras", "saved_model"
 
 
@@ -130,7 +131,7 @@ def part_of(arrays: Arrays, prefix: str) -> Arrays:
 
 def assign_weights(network: Any, arrays: Arrays, source: object) -> None:
     """Put arrays into a network; CheckpointError naming the first that does not fit."""
-    variables = learned_variables(network)
+    variables = [variable for variable in network.variables if _SEED not in variable.path]
     for variable in variables:
         array = arrays.get(variable.path)
         if array is None or array.shape != tuple(variable.shape):
@@ -140,8 +141,8 @@ def assign_weights(network: Any, arrays: Arrays, source: object) -> None:
                 f"first difference: {variable.path} is {tuple(variable.shape)} here and {found} there",
             )
         variable.assign(array)
-    if len(arrays) != len(variables):
-        unknown = sorted(set(arrays) - {variable.path for variable in variables})
+    unknown = sorted(name for name in arrays.keys() - {v.path for v in variables} if _SEED not in name)
+    if unknown:
         raise CheckpointError(f"{source}: the weights do not fit the network", f"not in it: {unknown[0]}")
     network.trainable = False
 
