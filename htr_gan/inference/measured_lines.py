@@ -1,0 +1,88 @@
+"""The lines that a run is measured on: its own, those of another configuration, a folder, or a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htr_gan.config.data_section import DataConfig
+from htr_gan.config.load import load_config
+from htr_gan.config.places import CACHE_VARIABLE, cache_folder
+from htr_gan.config.schema import RecognizerConfig
+from htr_gan.data.cache import Note, load_lines
+from htr_gan.data.lines import DEGRADED, SETTINGS, LineSet, read_lines
+from htr_gan.errors import UsageError
+from htr_gan.inference.trained import Trained
+
+LETTER_WIDTH = 8
+"""Columns that the configuration allows a letter at least; sets the longest text that is imported for a test."""
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class MeasuredLines:
+    """Lines with texts; `degraded` is what a generator gets, `clean` what it should come to, if that is known."""
+
+    degraded: NDArray[np.uint8] | None
+    clean: NDArray[np.uint8] | None
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        pictures = self.clean if self.clean is not None else self.degraded
+        assert pictures is not None
+        return int(pictures.shape[1]), int(pictures.shape[2])
+
+
+def lines_to_measure(
+    trained: Trained, data: Path | None, split: str, check: Check, note: Note, size: tuple[int, int]
+) -> MeasuredLines:
+    """The lines of `data`, or of the run itself; lines without a clean side are degraded ones for a GAN."""
+    wants_degraded = trained.kind == "gan"
+    if data is None:
+        if trained.config is None:
+            raise UsageError(f"{trained.folder}: no lines of its own", "", "name lines with --data")
+        config, source = trained.config, f"{trained.folder}, {split}"
+        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=wants_degraded)
+    elif data.is_dir():
+        lines, source = _from_folder(data, split, size, check, note)
+    else:
+        config, source = load_config(data), f"{data}, {split}"
+        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=wants_degraded)
+    return _as_measured(lines, source, is_gan=wants_degraded)
+
+
+def _from_folder(folder: Path, split: str, size: tuple[int, int], check: Check, note: Note) -> tuple[LineSet, str]:
+    """A split's folder, a folder of splits, or a source of lines that is imported for the occasion."""
+    for place in (folder, folder / split):
+        if (place / SETTINGS).is_file():
+            return read_lines(place, with_degraded=(place / DEGRADED).is_file()), str(place)
+    height, width = size
+    data = DataConfig(
+        sources=(folder.absolute(),),
+        height=height,
+        width=width,
+        text_length=min(width // LETTER_WIDTH, 200),
+        on_bad="skip",
+    )
+    cache = cache_folder(RecognizerConfig(task="recognizer"))
+    note(f"{folder}: imported into {cache} (${CACHE_VARIABLE})")
+    return load_lines(data, split, cache, check, note, degraded=True), f"{folder}, {split}"
+
+
+def _as_measured(lines: LineSet, source: str, *, is_gan: bool) -> MeasuredLines:
+    names = lines.names or tuple(f"{index:05d}" for index in range(len(lines)))
+    if lines.degraded is None and is_gan:
+        return MeasuredLines(lines.clean, None, lines.texts, names, source)
+    return MeasuredLines(lines.degraded, lines.clean, lines.texts, names, source)
