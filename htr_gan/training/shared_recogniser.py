@@ -205,6 +205,15 @@ def prepare_recogniser(config: RecognizerConfig, events: EventSink, stop: StopFl
     """The task with its lines."""
     cache = cache_folder(config)
     train, held_out = (
-        load_lines(config.data, split, cache, stop.check, events.note, degraded=False) for split in (TRAIN, HELD_OUT)
+        load_lines(
+            config.data,
+            split,
+            cache,
+            stop.check,
+            events.note,
+            degraded=False,
+            columns_per_step=config.model.columns_per_step,
+        )
+        for split in (TRAIN, HELD_OUT)
     )
     return RecogniserTask(config, train.alphabet, train, held_out)

@@ -57,13 +57,14 @@ class ImportSettings:
         return f"import-{fingerprint(self.record())}"
 
 
-def import_settings(data: DataConfig) -> ImportSettings:
-    """The import that a configuration asks for."""
+def import_settings(data: DataConfig, columns_per_step: int = COLUMNS_PER_STEP) -> ImportSettings:
+    """The import that a configuration asks for; texts must fit the time steps of a recogniser of that many columns."""
     return ImportSettings(
         sources=data.sources,
         height=data.height,
         width=data.width,
         longest=data.text_length,
+        columns_per_step=columns_per_step,
         charset=data.charset,
         on_bad=data.on_bad,
         select=dict(data.select),
