@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,19 @@ class Measured:
         }
         if self.psnr is not None and self.ssim is not None:
             found |= {"psnr": mean_interval(self.psnr), "ssim": mean_interval(self.ssim)}
+        return found
+
+    def by_group(self, groups: Sequence[str]) -> dict[str, dict[str, Interval]]:
+        """CER and WER of each group of lines; groups without any text have no rate and are left out."""
+        members = np.asarray(groups)
+        found = {}
+        for name in sorted(set(groups)):
+            chosen = members == name
+            if self.words[chosen].sum():
+                found[name] = {
+                    "cer": rate_interval(self.edits[chosen], self.characters[chosen]),
+                    "wer": rate_interval(self.word_edits[chosen], self.words[chosen]),
+                }
         return found
 
     def minus(self, other: Measured) -> dict[str, Interval]:

@@ -30,7 +30,7 @@ from htr_gan.inference.loading import (
     part_of,
     stored_recogniser,
 )
-from htr_gan.inference.networks import new_generator, new_reading_network
+from htr_gan.inference.networks import generator_of, new_reading_network
 from htr_gan.inference.serving import Serving
 from htr_gan.inference.trained import EXPORT, EXPORT_SCHEMA, Trained
 from htr_gan.training.checkpoint_folder import load_arrays
@@ -82,7 +82,7 @@ def _generator(trained: Trained) -> Any:
     config, checkpoint = trained.config, trained.checkpoint
     assert isinstance(config, GanConfig)
     assert checkpoint is not None
-    network = new_generator(config, config.data.width)
+    network = generator_of(config, config.data.width)
     assign_weights(network, part_of(load_arrays(checkpoint), GENERATOR), checkpoint)
     return network
 

@@ -51,13 +51,13 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def targets_of(source: Path, files: tuple[Path, ...], out: Path) -> dict[Path, Path]:
+def targets_of(source: Path, files: tuple[Path, ...], out: Path, *, into_folder: bool = False) -> dict[Path, Path]:
     """Where the result of each file goes: the same name below `out`, or `out` itself for a single file."""
+    if (source.is_dir() or into_folder) and out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file", "the results of several files go into a folder")
     if source.is_dir():
-        if out.exists() and not out.is_dir():
-            raise UsageError(f"{out} is a file", f"{source} is a folder, so OUT should be one")
         return {path: out / path.relative_to(source) for path in files}
-    return {source: out / source.name if out.is_dir() else out}
+    return {source: out / source.name if into_folder or out.is_dir() else out}
 
 
 def refuse_same(source: Path, out: Path) -> None:

@@ -15,7 +15,7 @@ from htr_gan.config.schema import GanConfig, RecognizerConfig
 from htr_gan.data.cache import TRAIN, load_lines
 from htr_gan.errors import CheckpointError, MissingFileError
 from htr_gan.files import read_json
-from htr_gan.inference.networks import new_generator, new_reading_network
+from htr_gan.inference.networks import generator_of, new_reading_network
 from htr_gan.inference.reader import Reader
 from htr_gan.inference.restorer import Restorer
 from htr_gan.inference.trained import CHECKPOINT_META, RECOGNISER_META, Trained, require_kind
@@ -38,7 +38,7 @@ def load_restorer(trained: Trained) -> Restorer:
     config, checkpoint = trained.config, trained.checkpoint
     assert isinstance(config, GanConfig)
     assert checkpoint is not None
-    network = new_generator(config, config.data.width)
+    network = generator_of(config, config.data.width)
     assign_weights(network, part_of(load_arrays(checkpoint), GENERATOR), checkpoint)
     return Restorer(compiled(network), config.data.height, config.data.width, trained.label)
 

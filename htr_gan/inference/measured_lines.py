@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from htr_gan.config.schema import RecognizerConfig
 from htr_gan.data.cache import Note, load_lines
 from htr_gan.data.lines import DEGRADED, SETTINGS, LineSet, read_lines
 from htr_gan.errors import UsageError
+from htr_gan.inference.line_groups import Groups, groups_of
 from htr_gan.inference.trained import Trained
 
 LETTER_WIDTH = 8
@@ -33,6 +34,7 @@ class MeasuredLines:
     texts: tuple[str, ...]
     names: tuple[str, ...]
     source: str
+    groups: Groups = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -50,17 +52,17 @@ def lines_to_measure(
 ) -> MeasuredLines:
     """The lines of `data`, or of the run itself; lines without a clean side are degraded ones for a GAN."""
     wants_degraded = trained.kind == "gan"
-    if data is None:
-        if trained.config is None:
-            raise UsageError(f"{trained.folder}: no lines of its own", "", "name lines with --data")
-        config, source = trained.config, f"{trained.folder}, {split}"
-        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=wants_degraded)
-    elif data.is_dir():
+    sources: tuple[Path, ...] = ()
+    if data is not None and data.is_dir():
         lines, source = _from_folder(data, split, size, check, note)
+        sources = (data.absolute(),)
     else:
-        config, source = load_config(data), f"{data}, {split}"
+        config = trained.config if data is None else load_config(data)
+        if config is None:
+            raise UsageError(f"{trained.folder}: no lines of its own", "", "name lines with --data")
         lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=wants_degraded)
-    return _as_measured(lines, source, is_gan=wants_degraded)
+        source, sources = f"{data or trained.folder}, {split}", config.data.sources
+    return _as_measured(lines, source, sources, is_gan=wants_degraded)
 
 
 def _from_folder(folder: Path, split: str, size: tuple[int, int], check: Check, note: Note) -> tuple[LineSet, str]:
@@ -81,8 +83,9 @@ def _from_folder(folder: Path, split: str, size: tuple[int, int], check: Check, 
     return load_lines(data, split, cache, check, note, degraded=True), f"{folder}, {split}"
 
 
-def _as_measured(lines: LineSet, source: str, *, is_gan: bool) -> MeasuredLines:
+def _as_measured(lines: LineSet, source: str, sources: tuple[Path, ...], *, is_gan: bool) -> MeasuredLines:
     names = lines.names or tuple(f"{index:05d}" for index in range(len(lines)))
+    groups = groups_of(names, sources) if lines.names else {}
     if lines.degraded is None and is_gan:
-        return MeasuredLines(lines.clean, None, lines.texts, names, source)
-    return MeasuredLines(lines.degraded, lines.clean, lines.texts, names, source)
+        return MeasuredLines(lines.clean, None, lines.texts, names, source, groups)
+    return MeasuredLines(lines.degraded, lines.clean, lines.texts, names, source, groups)

@@ -59,7 +59,7 @@ def answer(question: Question, check: Check) -> Report:
     else:
         readers = [reader, *(load_reader(run) for run in question.runs[1:])]
         systems = measure_readers(readers, lines, question.batch, check)
-    return Report(about, systems, lines.texts, lines.names, _pairs(systems), tuple(notes))
+    return Report(about, systems, lines.texts, lines.names, _pairs(systems), tuple(notes), lines.groups)
 
 
 def _check_lines(lines: MeasuredLines) -> None:
@@ -97,12 +97,10 @@ def contact_sheet(report: Report, count: int) -> bytes:
 
 def _sheet_line(report: Report, index: int) -> SheetLine:
     panels = []
-    for number, system in enumerate(report.systems.values()):
+    for system in report.systems.values():
         if system.name == BACKGROUND:
             continue
         characters = max(int(system.characters[index]), 1)
         caption = f"{system.name}, CER {system.edits[index] / characters:.0%}: {system.readings[index].text}"
-        if number == 0:
-            caption = f"[{report.names[index]}] {report.texts[index]}   |   {caption}"
         panels.append((caption, system.pictures[index]))
-    return SheetLine(tuple(panels))
+    return SheetLine(f"{report.texts[index]}   [{report.names[index]}]", tuple(panels))

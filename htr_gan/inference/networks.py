@@ -8,13 +8,12 @@ from htr_gan.alphabet import Alphabet
 from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.schema import GanConfig
 from htr_gan.models.recogniser import build_recogniser
-from htr_gan.models.unet import build_generator
+from htr_gan.training.gan_task import new_generator
 
 
-def new_generator(config: GanConfig, width: int) -> Any:
+def generator_of(config: GanConfig, width: int) -> Any:
     """The generator of a run, untrained."""
-    shape = config.model
-    return build_generator(config.data.height, width, channels=shape.width, levels=shape.levels, norm=shape.norm)
+    return new_generator(config.data.model_copy(update={"width": width}), config.model)
 
 
 def new_reading_network(

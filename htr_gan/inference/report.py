@@ -28,6 +28,8 @@ METRICS = (
     ("wer", "WER %", 100.0, 1),
 )
 """Key, heading, factor and decimals."""
+MOST_GROUPS = 20
+"""Groups that are told one by one to people."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Report:
     compared: tuple[tuple[str, str], ...] = ()
     """Pairs of systems whose difference is told: the first minus the second."""
     notes: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The group of every line, for each way of grouping."""
     totals: dict[str, dict[str, Interval]] = field(init=False)
     differences: dict[str, dict[str, Interval]] = field(init=False)
 
@@ -61,6 +65,10 @@ class Report:
             "lines": len(self.texts),
             "systems": {name: _records(figures) for name, figures in self.totals.items()},
             "differences": {name: _records(figures) for name, figures in self.differences.items()},
+            "groups": {
+                way: {name: _records(figures) for name, figures in groups.items()}
+                for way, groups in self.by_group().items()
+            },
             "notes": list(self.notes),
             "interval": {
                 "method": "percentile bootstrap over lines",
@@ -69,6 +77,11 @@ class Report:
                 "seed": SEED,
             },
         }
+
+    def by_group(self) -> dict[str, dict[str, dict[str, Interval]]]:
+        """Error rates of the system that was asked about, for each way of grouping and each group."""
+        asked = self.systems.get("restored") or self.systems["clean"]
+        return {way: asked.by_group(groups) for way, groups in self.groups.items()}
 
     def csv(self) -> str:
         """One row a line; CER is empty where the transcription is."""
@@ -80,7 +93,7 @@ class Report:
         return buffer.getvalue()
 
     def _columns(self) -> list[str]:
-        columns = ["index", "name", "text", "characters"]
+        columns = ["index", "name", *self.groups, "text", "characters"]
         for name, system in self.systems.items():
             columns += [f"{name}_read", f"{name}_confidence", f"{name}_edits", f"{name}_cer"]
             if system.psnr is not None:
@@ -88,7 +101,8 @@ class Report:
         return columns
 
     def _row(self, index: int) -> list[Any]:
-        row: list[Any] = [index, self.names[index], self.texts[index], len(self.texts[index])]
+        row: list[Any] = [index, self.names[index], *(group[index] for group in self.groups.values())]
+        row += [self.texts[index], len(self.texts[index])]
         for system in self.systems.values():
             reading, edits, characters = system.readings[index], system.edits[index], system.characters[index]
             rate = f"{edits / characters:.4f}" if characters else ""
@@ -105,6 +119,11 @@ class Report:
         if self.differences:
             lines += ["", "Differences, paired by line (an interval without 0 is a difference to believe):", ""]
             lines += _table("difference", self.differences, signed=True)
+        for way, groups in self.by_group().items():
+            if len(groups) <= MOST_GROUPS:
+                lines += ["", *_table(way, groups)]
+            else:
+                lines += ["", f"{len(groups)} groups by {way}: in totals.json and lines.csv"]
         lines += ["", *self.notes] if self.notes else []
         return "\n".join(lines) + "\n"
 

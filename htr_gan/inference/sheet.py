@@ -19,6 +19,8 @@ GAP, CAPTION, HEADING = 6, 17, 22
 """Pixels between pictures, for the text above each, and for the title of a group."""
 TEXT_SIZE = 13
 PAPER, INK, GROUND = 255, 0, 200
+NARROWEST, READABLE = 500, 64
+"""Width of a sheet at least, and the height that small lines are enlarged to."""
 TALLEST = 30_000
 """Pixels; viewers and memory have their limits."""
 _MISSING_GLYPH = "\U0010ffff"
@@ -28,6 +30,7 @@ _MISSING_GLYPH = "\U0010ffff"
 class SheetLine:
     """Pictures of one line with a caption each, below each other."""
 
+    title: str
     panels: tuple[tuple[str, Picture], ...]
 
 
@@ -58,7 +61,7 @@ def draw_sheet(groups: Iterable[Group]) -> bytes:
     """A PNG; captions are drawn as they are, with a stand-in for each character that no font has."""
     groups = [group for group in groups if group.lines]
     panels = [panel for group in groups for line in group.lines for panel in line.panels]
-    width = max((picture.shape[1] for _, picture in panels), default=200) + 2 * GAP
+    width = max([NARROWEST, *(_enlarged(picture).shape[1] for _, picture in panels)]) + 2 * GAP
     height = sum(_group_height(group) for group in groups) + GAP
     sheet = Image.new("L", (width, min(height, TALLEST)), GROUND)
     pen, top = ImageDraw.Draw(sheet), GAP
@@ -77,11 +80,20 @@ def _group_height(group: Group) -> int:
 
 
 def _line_height(line: SheetLine) -> int:
-    return sum(CAPTION + len(picture) for _, picture in line.panels)
+    return CAPTION + sum(CAPTION + len(_enlarged(picture)) for _, picture in line.panels)
+
+
+def _enlarged(picture: Picture) -> Picture:
+    """Small lines by a whole factor, so that they can be looked at beside their captions."""
+    factor = max(round(READABLE / len(picture)), 1)
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _draw_line(sheet: Image.Image, pen: ImageDraw.ImageDraw, line: SheetLine, top: int, width: int) -> int:
-    for caption, picture in line.panels:
+    _write(pen, (GAP, top), line.title, width - 2 * GAP)
+    top += CAPTION
+    for caption, small in line.panels:
+        picture = _enlarged(small)
         _write(pen, (GAP, top), caption, width - 2 * GAP)
         sheet.paste(Image.fromarray(picture), (GAP, top + CAPTION))
         top += CAPTION + picture.shape[0]
