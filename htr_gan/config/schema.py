@@ -69,7 +69,7 @@ class GanConfig(Section):
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> GanConfig:
-        if not any((self.loss.pixel, self.loss.rec_feat, self.loss.ctc, self.loss.adv)):
+        if not self.loss.weights():
             raise ValueError("all loss weights are 0: there is nothing to learn")
         return self
 

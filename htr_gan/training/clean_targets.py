@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from htr_gan.data.cache import WaitingNote
@@ -39,12 +40,14 @@ class CleanTargets:
 
 @dataclass(frozen=True)
 class TargetCache:
-    """Where targets are kept, and whom to tell."""
+    """Where the targets of a recogniser are kept, and whom to tell."""
 
     folder: Path
+    recogniser_sha256: str
     check: Callable[[], None]
     """Raises if the user wants to stop."""
-    note: Callable[[str], None]
+    note: Callable[[str, str], None]
+    """Gets a message and its level."""
 
 
 def feature_bytes(recogniser: Any, lines: int) -> int:
@@ -58,17 +61,23 @@ def keeps_features(wanted: bool | Literal["auto"], recogniser: Any, lines: int) 
 
 
 def clean_targets(
-    recogniser: Any, sha256: str, clean: NDArray[np.uint8], cache: TargetCache, *, with_features: bool
+    recogniser: Any, clean: NDArray[np.uint8], cache: TargetCache, *, with_features: bool
 ) -> CleanTargets:
-    """The targets of `clean` [lines, height, width] under the recogniser with checksum `sha256`; OSError: a full disk."""
-    policy = recogniser.get_layer("rec_sequence").dtype_policy.name
-    record = {"schema": SCHEMA, "recogniser": sha256, "lines": _lines_sha256(clean), "precision": policy}
-    plain, full = (cache.folder / f"{fingerprint({**record, 'features': kept})}" for kept in (False, True))
+    """The targets of `clean` [lines, height, width]: found in the cache, or computed now; OSError: a full disk."""
+    record = {
+        "schema": SCHEMA,
+        "recogniser": cache.recogniser_sha256,
+        "lines": _lines_sha256(clean),
+        "precision": recogniser.get_layer("rec_sequence").dtype_policy.name,
+    }
+    plain, full = (cache.folder / fingerprint({**record, "features": kept}) for kept in (False, True))
     found = _read(full, len(clean), with_features) or (None if with_features else _read(plain, len(clean), False))
     if found is not None:
         return found
     folder = full if with_features else plain
-    waiting = WaitingNote(cache.check, cache.note, "the recogniser's features of clean lines")
+    waiting = WaitingNote(
+        cache.check, lambda message: cache.note(message, "info"), "the recogniser's features of clean lines"
+    )
     with locked(folder.with_name(f"{folder.name}.lock"), waiting):
         found = _read(folder, len(clean), with_features)  # somebody else made them while this process waited
         if found is None:
@@ -128,3 +137,20 @@ def _read(folder: Path, lines: int, with_features: bool) -> CleanTargets | None:
     if len(readings) != lines or (features is not None and len(features) != lines):
         return None
     return CleanTargets(readings, features)
+
+
+def with_features(batches: Any, features: Any, indices: NDArray[np.int64]) -> Any:
+    """`batches`, each with `clean_features`: the rows of `features` that `indices` [steps, per step] name."""
+
+    def fetch(rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        return np.asarray(features[rows])
+
+    def take(rows: Any) -> Any:
+        found = tf.numpy_function(fetch, [rows], tf.float16, stateful=False)
+        return tf.ensure_shape(found, [None, *features.shape[1:]])
+
+    def join(batch: dict[str, Any], found: Any) -> dict[str, Any]:
+        return {**batch, "clean_features": found}
+
+    rows = tf.data.Dataset.from_tensor_slices(indices).map(take).prefetch(2)
+    return tf.data.Dataset.zip((batches, rows)).map(join)

@@ -9,17 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
+from htr_gan.config.data_section import DataConfig
+from htr_gan.config.model_section import GanModelConfig
 from htr_gan.config.schema import GanConfig
 from htr_gan.data.lines import LineSet
 from htr_gan.data.order import Visits
+from htr_gan.data.pairs import live_degraded
 from htr_gan.errors import DataError
 from htr_gan.metrics.text import character_error_rate, word_error_rate
+from htr_gan.models.contrast import build_contrast
 from htr_gan.models.discriminator import build_discriminator
 from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.unet import build_generator
+from htr_gan.training.clean_targets import TargetCache, clean_targets, keeps_features, with_features
 from htr_gan.training.feeding import ordered_batches, step_batches
+from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_task import VALIDATION_BATCH, check_for_recogniser, new_readings
-from htr_gan.training.restoration_gan import RestorationGan
+from htr_gan.training.restoration_gan import RestorationGan, TextPlan
 from htr_gan.training.schedule import WarmupCosine
 from htr_gan.training.task import Panels
 
@@ -28,39 +34,53 @@ class GanTask:
     """Implements `htr_gan.training.task.Task`."""
 
     def __init__(
-        self, config: GanConfig, alphabet: Alphabet, recogniser: Any, train: LineSet, held_out: LineSet
+        self,
+        config: GanConfig,
+        alphabet: Alphabet,
+        recogniser: Any,
+        train: LineSet,
+        held_out: LineSet,
+        cache: TargetCache | None = None,
     ) -> None:
         for lines in (train, held_out):
             check_for_recogniser(lines, config.data, alphabet, int(recogniser.output["logits"].shape[1]))
-        if train.degraded is None or held_out.degraded is None:
-            raise DataError("a GAN needs degraded lines too")
+        if held_out.degraded is None:
+            raise DataError("a GAN needs degraded held-out lines too")
         self._config, self._alphabet, self._held_out = config, alphabet, held_out
         self._degraded = held_out.degraded
         self.lines = len(train)
         self._columns: dict[str, NDArray[Any]] = {
-            "degraded": train.degraded,
             "clean": train.clean,
             "labels": alphabet.encode_padded(train.texts, config.data.text_length),
-            **self._read_clean(recogniser, train.clean),
         }
+        if train.degraded is not None:
+            self._columns["degraded"] = train.degraded
+        self._live = live_degraded(train, config.data)
+        self._features: Any = None
+        if cache is not None:
+            self._take_targets(recogniser, train.clean, cache)
         self.model = _new_model(config, alphabet, recogniser)
         self._degraded_cer = self._error_rates(_read(recogniser, held_out.degraded))[0]
         self.model.readings = self._readings = new_readings(recogniser, len(held_out))
 
-    def _read_clean(self, recogniser: Any, clean: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """What the frozen recogniser says of clean lines never changes, so it is asked once."""
-        wants_features = self._config.loss.rec_feat > 0
-        features, texts = [], []
-        for batch in ordered_batches({"clean": clean}, VALIDATION_BATCH):
-            seen = recogniser(batch["clean"], training=False)
-            text = with_begin(read_greedy(seen["logits"]), self._alphabet.begin, self._config.data.text_length)
-            texts.append(text.numpy())
-            if wants_features:
-                features.append(seen["features"].numpy().astype(np.float16))
-        columns: dict[str, NDArray[Any]] = {"clean_text": np.concatenate(texts)}
-        if wants_features:
-            columns["clean_features"] = np.concatenate(features)
-        return columns
+    def _take_targets(self, recogniser: Any, clean: NDArray[np.uint8], cache: TargetCache) -> None:
+        """What the frozen recogniser says of clean lines never changes: ask once, unless it is too much to keep."""
+        config = self._config
+        wants_features = config.loss.rec_feat > 0
+        wants_texts = config.loss.adv > 0 and config.model.discriminator_text == "predicted"
+        if wants_features and not keeps_features(config.recognizer.keep_features, recogniser, len(clean)):
+            cache.note("features of clean lines are not kept; each step computes them", "info")
+            return
+        if not wants_features and not wants_texts:
+            return
+        try:
+            targets = clean_targets(recogniser, clean, cache, with_features=wants_features)
+        except OSError as error:
+            cache.note(f"features of clean lines cannot be kept ({error}); each step computes them", "warning")
+            return
+        self._features = targets.features
+        text = with_begin(targets.readings, self._alphabet.begin, config.data.text_length)
+        self._columns["clean_text"] = text.numpy()
 
     @property
     def panels(self) -> Panels | None:
@@ -75,10 +95,12 @@ class GanTask:
 
     def batches(self, visits: Visits) -> Any:
         """All that a step needs of each line."""
-        return step_batches(self._columns, visits)
+        batches = step_batches(self._columns, visits, self._live)
+        return batches if self._features is None else with_features(batches, self._features, visits.indices)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Nothing here depends on the epoch."""
+        """Warm-up and annealing of losses are functions of the epoch."""
+        self.model.begin_epoch(epoch)
 
     def held_out_batches(self) -> Any:
         """Held-out lines with their numbers."""
@@ -111,27 +133,63 @@ def _read(recogniser: Any, pictures: NDArray[np.uint8]) -> NDArray[np.int32]:
 def _new_model(config: GanConfig, alphabet: Alphabet, recogniser: Any) -> RestorationGan:
     data, shape, plan = config.data, config.model, config.train
     keras.utils.set_random_seed(config.seed)
+    with layer_precision(choose_policy(plan.precision)):
+        generator = new_generator(data, shape)
+        discriminator = _new_discriminator(data, shape, alphabet)
+        contrast = _new_contrast(data, shape, alphabet, recogniser) if config.loss.contrastive else None
     model = RestorationGan(
-        build_generator(data.height, data.width, channels=shape.width, levels=shape.levels, norm=shape.norm),
-        build_discriminator(
-            data.height,
-            data.width,
-            text_length=data.text_length + 1,
-            tokens=alphabet.classes + 1,
-            channels=shape.discriminator_width,
-            text_lstm=shape.text_lstm,
-            use_cudnn=shape.use_cudnn,
-        ),
+        generator,
+        discriminator,
         recogniser,
         config.loss,
-        begin=alphabet.begin,
-        text_length=data.text_length,
+        TextPlan(alphabet.begin, data.text_length, shape.discriminator_text == "ground_truth"),
         accumulation=plan.accumulation,
         label_smoothing=plan.label_smoothing,
+        contrast=contrast,
     )
     rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
     model.compile_with(
         keras.optimizers.Adam(rate, beta_1=0.5, clipnorm=plan.clipnorm, name="generator_adam"),
         keras.optimizers.Adam(plan.discriminator_lr, beta_1=0.5, clipnorm=plan.clipnorm, name="discriminator_adam"),
+        None if contrast is None else keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="contrast_adam"),
     )
     return model
+
+
+def new_generator(data: DataConfig, shape: GanModelConfig) -> Any:
+    """An untrained generator for lines of this size."""
+    return build_generator(
+        data.height,
+        data.width,
+        channels=shape.width,
+        levels=shape.levels,
+        norm=shape.norm,
+        residual=shape.residual,
+        attention=shape.attention,
+        passes=shape.passes,
+    )
+
+
+def _new_discriminator(data: DataConfig, shape: GanModelConfig, alphabet: Alphabet) -> Any:
+    return build_discriminator(
+        data.height,
+        data.width,
+        text_length=data.text_length + 1,
+        tokens=alphabet.classes + 1,
+        channels=shape.discriminator_width,
+        levels=shape.discriminator_levels,
+        pool=shape.discriminator_pool,
+        dense=shape.discriminator_dense,
+        text_lstm=shape.text_lstm,
+        use_cudnn=shape.use_cudnn,
+    )
+
+
+def _new_contrast(data: DataConfig, shape: GanModelConfig, alphabet: Alphabet, recogniser: Any) -> Any:
+    return build_contrast(
+        recogniser.output["features"].shape[1:],
+        text_length=data.text_length + 1,
+        tokens=alphabet.classes + 1,
+        units=shape.contrast_lstm,
+        use_cudnn=shape.use_cudnn,
+    )

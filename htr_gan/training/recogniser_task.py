@@ -18,6 +18,7 @@ from htr_gan.data.order import Visits
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.recogniser import build_recogniser
 from htr_gan.training.feeding import ordered_batches, step_batches
+from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_model import RecogniserModel
 from htr_gan.training.schedule import WarmupCosine
 from htr_gan.training.stepped import Readings
@@ -55,8 +56,9 @@ class RecogniserTask:
         }
         self._live = live_augmented(train.clean, config.data, config.seed)
         keras.utils.set_random_seed(config.seed)
-        recogniser = new_recogniser(config.data, config.model, alphabet, use_cudnn=config.model.use_cudnn)
         plan = config.train
+        with layer_precision(choose_policy(plan.precision)):
+            recogniser = new_recogniser(config.data, config.model, alphabet, use_cudnn=config.model.use_cudnn)
         rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
         self.model = RecogniserModel(recogniser, plan.accumulation)
         self.model.compile_with(keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="recogniser_adam"))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from htr_gan.config.loss_section import LossConfig
-from htr_gan.losses import adversarial_loss, ctc_loss, discriminator_loss, feature_loss, pixel_loss
+from htr_gan.losses import (
+    adversarial_loss,
+    contrastive_loss,
+    ctc_loss,
+    discriminator_loss,
+    feature_loss,
+    pixel_loss,
+    warmed_up,
+)
 from htr_gan.metrics.picture import psnr, ssim
 from htr_gan.models.discriminator import normalise_spectrum
 from htr_gan.models.reading import read_greedy, with_begin
@@ -18,11 +27,24 @@ TOTAL, DISCRIMINATOR = "loss/total", "loss/discriminator"
 PSNR, SSIM = "psnr", "ssim"
 
 
+@dataclass(frozen=True)
+class TextPlan:
+    """How texts enter a step."""
+
+    begin: int
+    """The label before each text, so that none is empty."""
+    length: int
+    """The longest text."""
+    is_given: bool = False
+    """The discriminator sees the transcription in real and fake pairs, not what the recogniser reads."""
+
+
 class RestorationGan(SteppedModel):
     """Trains a generator; terms of weight 0 are left out when the step is traced, so they cost nothing.
 
-    A batch is {"degraded", "clean", "clean_features", "clean_text", "labels"}; the last three belong to the frozen
-    recogniser and the transcription, and are computed once.
+    A batch is {"degraded", "clean", "labels"} and, where they were computed once, {"clean_features", "clean_text"}: what
+    the frozen recogniser says of clean lines. A step computes what it needs of these and does not get.
+    `contrast` is the network of the contrastive loss, needed only where that has a weight.
     """
 
     def __init__(
@@ -30,52 +52,68 @@ class RestorationGan(SteppedModel):
         generator: Any,
         discriminator: Any,
         recogniser: Any,
-        weights: LossConfig,
+        loss: LossConfig,
+        texts: TextPlan,
         *,
-        begin: int,
-        text_length: int,
         accumulation: int,
         label_smoothing: float,
+        contrast: Any = None,
     ) -> None:
-        self.loss_weights = {term: weight for term, weight in weights.model_dump().items() if weight}
+        self.loss_weights = loss.weights()
         shown = [TOTAL, *(f"loss/{term}" for term in self.loss_weights)]
         if "adv" in self.loss_weights:
             shown.append(DISCRIMINATOR)
         super().__init__(shown, accumulation, "restoration_gan", (PSNR, SSIM))
-        self.generator, self.discriminator = generator, discriminator
+        self.generator, self.discriminator, self.contrast = generator, discriminator, contrast
         recogniser.trainable = False
         self.recogniser = recogniser
-        self.begin, self.text_length, self.label_smoothing = begin, text_length, label_smoothing
+        self.loss_plan, self.texts, self.label_smoothing = loss, texts, label_smoothing
+        self.ctc_share: Any = None
+        if loss.ctc_warmup_epochs or loss.ctc_anneal_epochs:
+            self.ctc_share = tf.Variable(1.0, trainable=False, name="ctc_share")
 
-    def compile_with(self, generator_optimizer: Any, discriminator_optimizer: Any) -> None:
-        """Take both optimizers and build their state, so that a checkpoint can be put into it."""
+    def compile_with(
+        self, generator_optimizer: Any, discriminator_optimizer: Any, contrast_optimizer: Any = None
+    ) -> None:
+        """Take the optimizers and build their state, so that a checkpoint can be put into it."""
         super().compile(optimizer=generator_optimizer, jit_compile=False)
-        self.discriminator_optimizer = discriminator_optimizer
-        generator_optimizer.build(self.generator.trainable_variables)
-        discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.discriminator_optimizer, self.contrast_optimizer = discriminator_optimizer, contrast_optimizer
+        for owner, optimizer in self.optimizers().items():
+            optimizer.build(self.networks()[owner].trainable_variables)
 
     def networks(self) -> dict[str, Any]:
-        """Generator and discriminator; the recogniser is not trained."""
-        return {"generator": self.generator, "discriminator": self.discriminator}
+        """Generator, discriminator and, if there is one, the contrastive loss's; the recogniser is not trained."""
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return networks if self.contrast is None else {**networks, "contrast": self.contrast}
 
     def optimizers(self) -> dict[str, Any]:
-        """Both optimizers."""
-        return {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+        """Those of the networks."""
+        optimizers = {"generator": self.optimizer, "discriminator": self.discriminator_optimizer}
+        return optimizers if self.contrast is None else {**optimizers, "contrast": self.contrast_optimizer}
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set what depends on the number of the epoch (from 0) alone."""
+        if self.ctc_share is not None:
+            plan = self.loss_plan
+            self.ctc_share.assign(warmed_up(epoch, plan.ctc_warmup_epochs, plan.ctc_anneal_epochs))
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step of the generator and, if it has a say, of the discriminator."""
+        """One step of the generator and, if they have a say, of the discriminator and the contrastive network."""
         is_adversarial = "adv" in self.loss_weights
         generator_variables = self.generator.trainable_variables
+        contrast_variables = [] if self.contrast is None else self.contrast.trainable_variables
         judge_variables = self.discriminator.trainable_variables if is_adversarial else []
         if is_adversarial:
             normalise_spectrum(self.discriminator)
         zeros = (
-            zeros_like_variables(generator_variables),
+            zeros_like_variables([*generator_variables, *contrast_variables]),
             zeros_like_variables(judge_variables),
             {name: tf.constant(0.0) for name in self.term_means},
         )
         gradients, judge_gradients, terms = average_over_parts(self._gradients, batch, self.accumulation, zeros)
-        self.optimizer.apply(gradients, generator_variables)
+        self.optimizer.apply(gradients[: len(generator_variables)], generator_variables)
+        if contrast_variables:
+            self.contrast_optimizer.apply(gradients[len(generator_variables) :], contrast_variables)
         if is_adversarial:
             self.discriminator_optimizer.apply(judge_gradients, judge_variables)
         return self.track(terms)
@@ -84,8 +122,11 @@ class RestorationGan(SteppedModel):
         with tf.GradientTape(persistent=True) as tape:
             restored = self.generator(batch["degraded"], training=True)
             terms, judge_loss = self._terms(restored, batch)
-            total = tf.add_n([self.loss_weights[term] * value for term, value in terms.items()])
-        gradients = tape.gradient(total, self.generator.trainable_variables)
+            total = tf.add_n([self._weight(term) * value for term, value in terms.items()])
+        variables = [*self.generator.trainable_variables]
+        if self.contrast is not None:
+            variables += self.contrast.trainable_variables
+        gradients = tape.gradient(total, variables)
         shown = {TOTAL: total, **{f"loss/{term}": value for term, value in terms.items()}}
         judge_gradients: list[Any] = []
         if judge_loss is not None:
@@ -93,29 +134,57 @@ class RestorationGan(SteppedModel):
             judge_gradients = tape.gradient(judge_loss, self.discriminator.trainable_variables)
         return gradients, judge_gradients, {name: shown[name] for name in self.term_means}
 
+    def _weight(self, term: str) -> Any:
+        weight = self.loss_weights[term]
+        return weight if term != "ctc" or self.ctc_share is None else weight * self.ctc_share
+
     def _terms(self, restored: Any, batch: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         """The generator's terms without their weights, and the discriminator's loss."""
         weights, terms = self.loss_weights, {}
         if "pixel" in weights:
             terms["pixel"] = pixel_loss(restored, batch["clean"])
-        if not weights.keys() & {"rec_feat", "ctc", "adv"}:
-            return terms, None
-        seen = self.recogniser(restored, training=False)
+        if weights.keys() & {"rec_feat", "ctc", "contrastive"} or self._judges_readings:
+            seen = self.recogniser(restored, training=False)
+            batch = self._with_targets(batch)
         if "rec_feat" in weights:
             terms["rec_feat"] = feature_loss(seen["features"], batch["clean_features"])
         if "ctc" in weights:
             terms["ctc"] = ctc_loss(seen["logits"], batch["labels"])
+        if "contrastive" in weights:
+            met = self.contrast({"features": seen["features"], "text": self._with_begin(batch["labels"])})
+            terms["contrastive"] = contrastive_loss(
+                met["line"], met["text"], batch["labels"], self.loss_plan.temperature
+            )
         if "adv" not in weights:
             return terms, None
-        real, fake = self._judge(batch, restored, read_greedy(seen["logits"]))
+        read = read_greedy(seen["logits"]) if self._judges_readings else batch["labels"]
+        real, fake = self._judge(batch, restored, self._with_begin(read))
         terms["adv"] = adversarial_loss(fake)
         return terms, discriminator_loss(real, fake, self.label_smoothing)
 
-    def _judge(self, batch: dict[str, Any], restored: Any, read: Any) -> tuple[Any, Any]:
+    @property
+    def _judges_readings(self) -> bool:
+        return "adv" in self.loss_weights and not self.texts.is_given
+
+    def _with_begin(self, labels: Any) -> Any:
+        return with_begin(labels, self.texts.begin, self.texts.length)
+
+    def _with_targets(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The batch with what the recogniser says of its clean lines, where that is needed and was not kept."""
+        needed = {"clean_features"} if "rec_feat" in self.loss_weights else set()
+        if self._judges_readings:
+            needed.add("clean_text")
+        if needed <= batch.keys():
+            return batch
+        seen = self.recogniser(batch["clean"], training=False)
+        text = self._with_begin(read_greedy(seen["logits"]))
+        return {"clean_features": tf.stop_gradient(seen["features"]), "clean_text": text, **batch}
+
+    def _judge(self, batch: dict[str, Any], restored: Any, text: Any) -> tuple[Any, Any]:
         """Logits of the clean pairs and of the restored pairs, in one pass: nothing in it mixes lines."""
         line = tf.concat([batch["clean"], restored], axis=0)
-        text = tf.concat([batch["clean_text"], with_begin(read, self.begin, self.text_length)], axis=0)
-        logits = self.discriminator({"line": line, "text": text}, training=False)
+        clean_text = text if self.texts.is_given else batch["clean_text"]
+        logits = self.discriminator({"line": line, "text": tf.concat([clean_text, text], axis=0)}, training=False)
         real, fake = tf.split(logits, 2, axis=0)
         return real, fake
 

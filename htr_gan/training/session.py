@@ -8,10 +8,13 @@ import tensorflow as tf
 
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
-from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines
+from htr_gan.data.cache import HELD_OUT, TRAIN
+from htr_gan.data.pairs import load_pairs
 from htr_gan.events import EventSink
 from htr_gan.stop import StopFlag
+from htr_gan.training.advice import advice
 from htr_gan.training.checkpoint_folder import Checkpoint
+from htr_gan.training.clean_targets import TargetCache
 from htr_gan.training.gan_task import GanTask
 from htr_gan.training.inject import Injection
 from htr_gan.training.loop import Loop
@@ -37,6 +40,8 @@ def run_session(
 ) -> None:
     """Train `config` in `out` from `checkpoint` on; raises for everything but success."""
     _share_gpus()
+    for message, level in advice(config):
+        events.note(message, level)
     if isinstance(config, GanConfig):
         assert recogniser_config is not None
         _run_gan(config, recogniser_config, out, checkpoint, events, stop, injection)
@@ -79,15 +84,15 @@ def _run_gan(
     injection: Injection | None,
 ) -> None:
     train, held_out = (
-        load_lines(config.data, split, cache_folder(config), stop.check, events.note, degraded=True)
-        for split in (TRAIN, HELD_OUT)
+        load_pairs(config.data, split, cache_folder(config), stop.check, events.note) for split in (TRAIN, HELD_OUT)
     )
     stored = provide_recogniser(config, recogniser_config, events, stop)
     if checkpoint is not None and checkpoint.meta.get("recognizer_sha256") not in (None, stored.sha256):
         events.note("the checkpoint was trained with another recogniser; going on with this one", "warning")
     stop.check()
     recogniser = load_recogniser(stored, config)
-    task = GanTask(config, stored.alphabet, recogniser, train, held_out)
+    cache = TargetCache(cache_folder(config) / "targets", stored.sha256, stop.check, events.note)
+    task = GanTask(config, stored.alphabet, recogniser, train, held_out, cache)
     extra = {"recognizer_sha256": stored.sha256}
     loop = Loop(task, config, out, events, stop, injection, extra=extra)
     if checkpoint is not None:

@@ -18,7 +18,7 @@ from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.recogniser import build_recogniser
 from htr_gan.models.unet import build_generator
 from htr_gan.training.accumulation import average_over_parts
-from htr_gan.training.restoration_gan import RestorationGan
+from htr_gan.training.restoration_gan import RestorationGan, TextPlan
 from htr_gan.training.schedule import WarmupCosine
 
 
@@ -39,8 +39,7 @@ def _model(accumulation: int, recogniser: Any) -> RestorationGan:
         build_discriminator(16, 64, text_length=7, tokens=29, channels=2, text_lstm=4),
         recogniser,
         LossConfig(pixel=1, rec_feat=1, ctc=0, adv=1),
-        begin=LOWERCASE.begin,
-        text_length=6,
+        TextPlan(LOWERCASE.begin, 6),
         accumulation=accumulation,
         label_smoothing=0.1,
     )
