@@ -22,6 +22,7 @@ from htr_gan.files import fingerprint, folder_written_whole, locked, read_json, 
 from htr_gan.stop import StopFlag
 from htr_gan.training.checkpoint_folder import Arrays, Checkpoint, find_checkpoint, state_sha256
 from htr_gan.training.loop import Loop
+from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_task import RecogniserTask, new_recogniser
 from htr_gan.training.stepped import learned_variables
 
@@ -35,9 +36,14 @@ _NOT_LEARNED = (
     "data.on_bad",
     "data.workers",
     "data.strength",
+    "data.degrade",
+    "data.recipe",
+    "data.effects.",
+    "data.paper",
+    "data.flatten",
     "model.use_cudnn",
 )
-"""Keys that change nothing about what is learned."""
+"""Keys, or beginnings of keys, that change nothing about what is learned."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class StoredRecogniser:
 
 def recogniser_name(config: RecognizerConfig) -> str:
     """The same for configurations that learn the same."""
-    learned = {key: value for key, value in flatten(config).items() if key not in _NOT_LEARNED}
+    learned = {key: value for key, value in flatten(config).items() if not key.startswith(_NOT_LEARNED)}
     return fingerprint({"schema": SCHEMA, "config": learned, "lines": lines_identity(config.data)})
 
 
@@ -112,7 +118,8 @@ def read_weights(stored: StoredRecogniser) -> Arrays:
 
 def load_recogniser(stored: StoredRecogniser, config: GanConfig) -> Any:
     """The network with its weights, frozen; DataError if the file is damaged or of another size."""
-    recogniser = new_recogniser(config.data, stored.model, stored.alphabet, use_cudnn=config.model.use_cudnn)
+    with layer_precision(choose_policy(config.train.precision)):
+        recogniser = new_recogniser(config.data, stored.model, stored.alphabet, use_cudnn=config.model.use_cudnn)
     arrays = read_weights(stored)
     for variable in learned_variables(recogniser):
         if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape):
