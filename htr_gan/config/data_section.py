@@ -40,8 +40,6 @@ class DataConfig(SynthesisConfig):
     """The longest text, in letters."""
     fonts: Annotated[tuple[str, ...], Field(min_length=1)] = FONTS
     """Handwriting families, each an installed package `fontpkg-NAME`."""
-    strength: Annotated[float, Field(ge=0, le=2)] = 0.7
-    """How badly lines are degraded: multiplies bleed-through, stains, blur and noise."""
     workers: Annotated[int, Field(ge=0, le=64)] = 2
     """Processes that render; 0 renders in this process."""
 

@@ -170,8 +170,10 @@ def _with_absolute_paths(config: Config, folder: Path, overridden: dict[KeyPath,
     data: dict[str, Any] = {}
     if config.data.path is not None:
         data["path"] = absolute(config.data.path, ("data", "path"))
-    if config.data.charset is not None:
-        data["charset"] = absolute(config.data.charset, ("data", "charset"))
+    for name in ("charset", "paper"):
+        path = getattr(config.data, name)
+        if path is not None:
+            data[name] = absolute(path, ("data", name))
     if config.data.sources:
         data["sources"] = tuple(absolute(source, ("data", "sources")) for source in config.data.sources)
     if data:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from htr_gan.config.effects_section import EffectsConfig
 from htr_gan.config.section import Section
 
 
@@ -12,3 +16,15 @@ class SynthesisConfig(Section):
 
     augment: Literal["none", "light", "strong"] = "none"
     """Small changes of geometry, contrast and grain to each training line, others in every pass; task recognizer only."""
+    degrade: Literal["once", "every_pass"] = "once"
+    """Whether a GAN's training lines are degraded once, or anew each time all lines were seen; held-out ones never change."""
+    recipe: Literal["classic", "historic"] = "classic"
+    """Damage as in our first release (noisy, stained, bright), or as in faded archive scans (grey, pale, smooth)."""
+    strength: Annotated[float, Field(ge=0, le=2)] = 0.7
+    """How badly lines are degraded: multiplies bleed-through, stains, blur and noise."""
+    effects: EffectsConfig = EffectsConfig()
+    """How strong each kind of damage is, relative to the recipe."""
+    paper: Path | None = None
+    """Folder with PNG strips of real paper without writing, which take the place of rendered paper."""
+    flatten: bool = True
+    """Bring imported lines without a degraded picture onto white paper before they become the clean side of a GAN."""

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from htr_gan.config.data_section import DataConfig
+from htr_gan.data.damage import damage_of
 from htr_gan.data.lines import LineSet, read_lines
 from htr_gan.data.make import LineSettings, make_lines
 from htr_gan.data.sources.importer import REPORT, import_lines, refuse_faults, told
-from htr_gan.data.sources.settings import import_settings
+from htr_gan.data.sources.settings import COLUMNS_PER_STEP, ImportSettings, import_settings
 from htr_gan.data.sources.splits import HELD_OUT, TEST, TRAIN
-from htr_gan.errors import GanError, MissingFileError
+from htr_gan.errors import DataError, GanError, MissingFileError
 from htr_gan.files import folder_written_whole, locked, sweep_leftovers, write_json
 
 __all__ = [
@@ -42,23 +43,32 @@ def settings_of(data: DataConfig, split: str, *, degraded: bool) -> LineSettings
         width=data.width,
         text_length=data.text_length,
         fonts=data.fonts,
-        strength=data.strength if degraded else None,
+        damage=damage_of(data) if degraded else None,
     )
 
 
 def load_lines(
-    data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
+    data: DataConfig,
+    split: str,
+    cache: Path,
+    check: Callable[[], None],
+    note: Note,
+    *,
+    degraded: bool,
+    columns_per_step: int = COLUMNS_PER_STEP,
 ) -> LineSet:
     """The lines of a split: from `data.path`, from the cache, or imported or rendered now.
 
     `degraded` of the result is None although asked for if the lines were imported from a source of clean lines.
+    Imported texts that do not fit the time steps of a recogniser with `columns_per_step` are refused or left out.
     """
     if data.path is not None:
         if not data.path.is_dir():
             raise MissingFileError(data.path, "data.path should be a folder made by `htr-gan data` or `htr-gan import`")
         return _telling_unknown(read_lines(data.path / split, with_degraded=degraded), split, note)
     if data.sources:
-        return _telling_unknown(_load_imported(data, split, cache, check, note, degraded=degraded), split, note)
+        imported = _load_imported(import_settings(data, columns_per_step), split, cache, check, note, degraded=degraded)
+        return _telling_unknown(imported, split, note)
     settings = settings_of(data, split, degraded=degraded)
     folder = cache / "lines" / settings.name()
     found = _read_cached(folder, degraded)
@@ -85,10 +95,9 @@ def lines_identity(data: DataConfig) -> Any:
 
 
 def _load_imported(
-    data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
+    settings: ImportSettings, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
 ) -> LineSet:
     """One import makes all splits."""
-    settings = import_settings(data)
     folder = cache / "lines" / settings.name()
     if _read_cached(folder / TRAIN, degraded) is None or not (folder / REPORT).is_file():
         with locked(folder.with_name(f"{folder.name}.lock"), WaitingNote(check, note, "the imported lines")):
@@ -101,6 +110,8 @@ def _load_imported(
                     refuse_faults(done, report)
                 for sentence in told(done):
                     note(sentence)
+    if not (folder / split).is_dir():
+        raise DataError(f"the sources give no {split} lines", f"see {folder / REPORT}")
     return read_lines(folder / split, with_degraded=degraded)
 
 

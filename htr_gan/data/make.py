@@ -18,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from htr_gan.data.damage import Damage
 from htr_gan.data.degrade import degrade
 from htr_gan.data.fonts import Face, load_faces
 from htr_gan.data.lines import CLEAN, DEGRADED, SCHEMA, SETTINGS, TEXTS
@@ -32,7 +33,7 @@ RECIPE = 2
 LINES_PER_PROCESS = 250
 """Fewer are not worth the start of another process."""
 
-_TEXT, _LOOK, _VERSO, _DAMAGE = range(4)
+_TEXT, _LOOK, _VERSO, _DAMAGE, _MORE_DAMAGE = range(5)
 """Independent streams of randomness of one line."""
 
 
@@ -48,13 +49,17 @@ class LineSettings:
     width: int
     text_length: int
     fonts: tuple[str, ...]
-    strength: float | None
+    damage: Damage | None
     """None: clean lines only."""
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON, with the versions of recipe and faces."""
         faces = [face.key for face in load_faces(self.fonts)]
-        return {"schema": SCHEMA, "recipe": RECIPE, **asdict(self), "fonts": list(self.fonts), "faces": faces}
+        own = {name: value for name, value in asdict(self).items() if name != "damage"}
+        strength = None if self.damage is None else self.damage.strength
+        record = {"schema": SCHEMA, "recipe": RECIPE, **own, "strength": strength}
+        damage = {} if self.damage is None else self.damage.record()
+        return {**record, "fonts": list(self.fonts), "faces": faces, **({"damage": damage} if damage else {})}
 
     def name(self) -> str:
         """The name of the set's folder in the cache."""
@@ -82,7 +87,9 @@ def degraded_line(settings: LineSettings, faces: tuple[Face, ...], index: int, c
     verso_rng = _stream(settings, index, _VERSO)
     text = sample_text(verso_rng, settings.text_length)
     verso = render_line(text, faces, settings.height, settings.width, verso_rng)
-    return degrade(clean, verso, settings.strength or 0.0, _stream(settings, index, _DAMAGE))
+    assert settings.damage is not None
+    rng, more = (_stream(settings, index, stream) for stream in (_DAMAGE, _MORE_DAMAGE))
+    return degrade(clean, verso, settings.damage, rng, more)
 
 
 def fill_part(settings: LineSettings, folder: Path, start: int, end: int) -> None:
@@ -90,7 +97,7 @@ def fill_part(settings: LineSettings, folder: Path, start: int, end: int) -> Non
     cv2.setNumThreads(1)
     faces = load_faces(settings.fonts)
     clean = np.lib.format.open_memmap(folder / CLEAN, mode="r+")
-    damaged = None if settings.strength is None else np.lib.format.open_memmap(folder / DEGRADED, mode="r+")
+    damaged = None if settings.damage is None else np.lib.format.open_memmap(folder / DEGRADED, mode="r+")
     for index in range(start, end):
         picture = clean_line(settings, faces, index)
         clean[index] = picture
@@ -107,7 +114,7 @@ def make_lines(settings: LineSettings, folder: Path, workers: int, check: Callab
     """Fill the empty `folder` with the set; `check` is asked ten times a second and may raise to give up."""
     load_faces(settings.fonts)  # a missing font should be said here, not by a worker
     shape = (settings.lines, settings.height, settings.width)
-    for name in (CLEAN,) if settings.strength is None else (CLEAN, DEGRADED):
+    for name in (CLEAN,) if settings.damage is None else (CLEAN, DEGRADED):
         np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=shape).flush()
     count = min(workers, settings.lines // LINES_PER_PROCESS)
     if count < 2:

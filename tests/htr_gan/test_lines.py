@@ -18,6 +18,7 @@ from htr_gan.alphabet import LOWERCASE
 from htr_gan.config.data_section import FONTS, DataConfig
 from htr_gan.data import cache, make
 from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines, settings_of, write_lines
+from htr_gan.data.damage import Damage
 from htr_gan.data.degrade import degrade
 from htr_gan.data.fonts import load_faces
 from htr_gan.data.lines import check_lines, read_lines
@@ -64,7 +65,8 @@ def test_degrading_keeps_the_shape_and_grows_with_strength() -> None:
     def distance(strength: float) -> float:
         distances = []
         for seed in range(8):
-            page = degrade(clean, verso, strength, np.random.default_rng(seed))
+            generators = (np.random.default_rng(seed), np.random.default_rng(99))
+            page = degrade(clean, verso, Damage(strength=strength), *generators)
             assert page.shape == clean.shape
             assert page.dtype == np.uint8
             distances.append(float(np.mean((page.astype(float) - clean) ** 2)))
