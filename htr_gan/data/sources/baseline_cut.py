@@ -48,15 +48,18 @@ class _Course:
 def cut_line(picture: Picture, line: PageLine, height: int) -> Picture:
     """The line as uint8 [height, width] with its aspect kept; UncuttableError if its coordinates do not allow it."""
     baseline, polygon = _on_picture(line, picture)
-    course = _course(_resampled(baseline))
+    points = _resampled(baseline)
+    if len(points) > 2 * sum(picture.shape):
+        raise UncuttableError(f"the baseline is {len(points)} pixels long, on a page of {picture.shape[1]}")
+    course = _course(points)
     if polygon is not None:
         above, below = _extent(course, polygon)
     else:
         pitch = (line.pitch or 0.0) * _ratio(line, picture)[1] or len(course.points) * PITCH_OF_LENGTH
         above, below = ABOVE_OF_PITCH * pitch, BELOW_OF_PITCH * pitch
     tall = above + below
-    if tall < 2:
-        raise UncuttableError(f"the line is {tall:.1f} pixels tall")
+    if not 2 <= tall <= sum(picture.shape):
+        raise UncuttableError(f"the line is {tall:.1f} pixels tall, on a page of {picture.shape[0]}")
     course = _prolonged(course, round(PROLONGED * tall))
     return _strip(picture, course, above, below, polygon, height)
 

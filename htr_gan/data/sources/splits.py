@@ -57,17 +57,20 @@ def assign_splits(places: Sequence[Place]) -> list[str]:
     """
     said = {place.group: place.split for place in places if place.split is not None}
     groups = {place.group: _by_hash(place.group) for place in places if place.group not in said}
-    _fill(groups, set(said.values()), HELD_OUT, TRAIN)
-    _fill(groups, set(said.values()), TRAIN, TEST)
+    _fill(groups, set(said.values()), HELD_OUT, (TRAIN, TEST))
+    _fill(groups, set(said.values()), TRAIN, (TEST, HELD_OUT))
     return [place.split or said.get(place.group) or groups[place.group] for place in places]
 
 
-def _fill(groups: dict[str, str], said: set[str | None], wanted: str, giver: str) -> None:
+def _fill(groups: dict[str, str], said: set[str], wanted: str, givers: Sequence[str]) -> None:
+    """Move a group into the split `wanted` if that is empty, from the first giver that can spare one."""
     if wanted in said or wanted in groups.values():
         return
-    givers = sorted((group for group, split in groups.items() if split == giver), key=_hash)
-    if len(givers) > 1 or (givers and giver in said) or (givers and giver == TEST):
-        groups[givers[0]] = wanted
+    for giver in givers:
+        found = sorted((group for group, split in groups.items() if split == giver), key=_hash)
+        if found and (len(found) > 1 or giver == TEST or giver in said):
+            groups[found[0]] = wanted
+            return
 
 
 def _hash(group: str) -> float:
