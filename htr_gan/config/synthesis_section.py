@@ -26,5 +26,7 @@ class SynthesisConfig(Section):
     """How strong each kind of damage is, relative to the recipe."""
     paper: Path | None = None
     """Folder with PNG strips of real paper without writing, which take the place of rendered paper."""
-    flatten: bool = True
-    """Bring imported lines without a degraded picture onto white paper before they become the clean side of a GAN."""
+    texts: Path | None = None
+    """Texts of rendered lines: a text file, or `words.tsv` with columns word and count; empty: common English words."""
+    flatten: bool | None = None
+    """Bring imported clean lines onto white paper; empty: where they become the clean side of a GAN, not for a recogniser."""

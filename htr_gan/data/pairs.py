@@ -78,14 +78,19 @@ def load_pairs(data: DataConfig, split: str, cache: Path, check: Callable[[], No
         return replace(lines, degraded=None)
     if lines.degraded is not None or rendered:
         return lines
-    if lines.imported and data.flatten:
+    if lines.imported and data.flatten is not False:
         note(f"bringing {len(lines)} {split} lines onto white paper")
-        lines = replace(lines, clean=_each(lines.clean, lambda index: flatten_paper(lines.clean[index]), check))
+        lines = on_white_paper(lines, check)
     if live:
         return lines
     note(f"degrading {len(lines)} {split} lines")
     once = DegradedLines(lines.clean, damage_of(data), data.seed, split)
     return replace(lines, degraded=_each(lines.clean, lambda index: once.visit(index, 0), check))
+
+
+def on_white_paper(lines: LineSet, check: Callable[[], None]) -> LineSet:
+    """The same lines with their clean side flattened."""
+    return replace(lines, clean=_each(lines.clean, lambda index: flatten_paper(lines.clean[index]), check))
 
 
 def _each(like: NDArray[np.uint8], make: Callable[[int], Picture], check: Callable[[], None]) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from htr_gan.config.model_section import RecognizerModelConfig
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import GanConfig, RecognizerConfig, flatten
 from htr_gan.data.cache import HELD_OUT, TRAIN, WaitingNote, lines_identity, load_lines
+from htr_gan.data.pairs import on_white_paper
 from htr_gan.errors import CheckpointError, DataError, MissingFileError
 from htr_gan.events import EventSink, NestedEvents
 from htr_gan.files import fingerprint, folder_written_whole, locked, read_json, sweep_leftovers, write_json
@@ -40,7 +41,6 @@ _NOT_LEARNED = (
     "data.recipe",
     "data.effects.",
     "data.paper",
-    "data.flatten",
     "model.use_cudnn",
 )
 """Keys, or beginnings of keys, that change nothing about what is learned."""
@@ -223,4 +223,7 @@ def prepare_recogniser(config: RecognizerConfig, events: EventSink, stop: StopFl
         )
         for split in (TRAIN, HELD_OUT)
     )
+    if config.data.flatten and train.imported:
+        events.note(f"bringing {len(train) + len(held_out)} lines onto white paper")
+        train, held_out = on_white_paper(train, stop.check), on_white_paper(held_out, stop.check)
     return RecogniserTask(config, train.alphabet, train, held_out)
