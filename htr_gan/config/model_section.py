@@ -56,6 +56,8 @@ class RecognizerModelConfig(Section):
 class GanModelConfig(Section):
     """U-Net generator and dual-modal discriminator."""
 
+    generator: Literal["unet", "lean"] = "unet"
+    """lean: a U-Net with one normalisation a block and transposed convolutions, a fifth cheaper on a CPU."""
     width: Channels = 12
     """Channels of the generator's first level, doubled on each level below."""
     levels: Annotated[int, Field(ge=1, le=4)] = 3
@@ -84,3 +86,9 @@ class GanModelConfig(Section):
     """Units of the contrastive loss's text encoder in each direction."""
     use_cudnn: bool = True
     """Use the cuDNN kernel of LSTMs where a GPU has one; false: never (masked texts cannot trip its assertion)."""
+
+    @model_validator(mode="after")
+    def _lean_has_no_options(self) -> GanModelConfig:
+        if self.generator == "lean" and (self.residual or self.attention or self.passes != 1):
+            raise ValueError("generator lean has no residual, attention or second pass; unet has")
+        return self

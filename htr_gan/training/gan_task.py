@@ -12,6 +12,7 @@ from htr_gan.alphabet import Alphabet
 from htr_gan.config.data_section import DataConfig
 from htr_gan.config.model_section import GanModelConfig
 from htr_gan.config.schema import GanConfig
+from htr_gan.config.train_section import GanTrainConfig
 from htr_gan.data.lines import LineSet
 from htr_gan.data.order import Visits
 from htr_gan.data.pairs import live_degraded
@@ -19,10 +20,12 @@ from htr_gan.errors import DataError
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.contrast import build_contrast
 from htr_gan.models.discriminator import build_discriminator
+from htr_gan.models.lean_unet import build_lean_generator
 from htr_gan.models.reading import read_greedy, with_begin
 from htr_gan.models.unet import build_generator
 from htr_gan.training.clean_targets import TargetCache, clean_targets, keeps_features, with_features
 from htr_gan.training.feeding import ordered_batches, step_batches
+from htr_gan.training.muon import KernelMuon
 from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_task import VALIDATION_BATCH, check_for_recogniser, new_readings
 from htr_gan.training.restoration_gan import RestorationGan, TextPlan
@@ -149,15 +152,23 @@ def _new_model(config: GanConfig, alphabet: Alphabet, recogniser: Any) -> Restor
     )
     rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
     model.compile_with(
-        keras.optimizers.Adam(rate, beta_1=0.5, clipnorm=plan.clipnorm, name="generator_adam"),
+        _generator_optimizer(plan, rate),
         keras.optimizers.Adam(plan.discriminator_lr, beta_1=0.5, clipnorm=plan.clipnorm, name="discriminator_adam"),
         None if contrast is None else keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="contrast_adam"),
     )
     return model
 
 
+def _generator_optimizer(plan: GanTrainConfig, rate: Any) -> Any:
+    if plan.optimizer == "muon":
+        return KernelMuon(rate, clipnorm=plan.clipnorm, name="generator_muon")
+    return keras.optimizers.Adam(rate, beta_1=0.5, clipnorm=plan.clipnorm, name="generator_adam")
+
+
 def new_generator(data: DataConfig, shape: GanModelConfig) -> Any:
     """An untrained generator for lines of this size."""
+    if shape.generator == "lean":
+        return build_lean_generator(data.height, data.width, channels=shape.width, levels=shape.levels, norm=shape.norm)
     return build_generator(
         data.height,
         data.width,
