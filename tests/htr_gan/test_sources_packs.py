@@ -136,6 +136,14 @@ def test_select_takes_training_and_held_out_lines_but_never_test_lines(tmp_path:
     assert any("left out 5 training and held-out lines" in note for note in notes)
 
 
+def test_a_column_that_no_source_has_is_told(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "pack", good_rows())
+    with pytest.raises(UsageError) as caught:
+        load(data_of(pack, select={"contrats": ">= 70"}), TRAIN, tmp_path)
+    assert "no source has a column 'contrats'" in str(caught.value)
+    assert "did you mean contrast?" in str(caught.value)
+
+
 def test_letters_that_nobody_learned_are_told_and_count_as_errors(tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "pack", [row(0, "abc"), row(1, "abc€", "val"), row(2, "ab", "test")])
     notes: list[str] = []

@@ -81,6 +81,12 @@ def test_other_ranges_and_turned_pictures_are_seen(tmp_path: Path, charset: Path
     assert any("1 pictures" in note and "turned" in note for note in notes)
 
 
+def test_a_type_that_the_bytes_contradict_is_passed_over(tmp_path: Path, charset: Path) -> None:
+    wrong = record(*pair(1), LETTER, label_dtype=b"int32", clean_image_dtype=b"<dtype: 'float64'>")
+    source = write_records(tmp_path / "a.tfrecord", [wrong, good(2), good(3)])
+    assert set(load(tmp_path, source, charset=charset).texts) == {"letter"}
+
+
 def test_file_names_tell_splits_and_gzip_is_read(tmp_path: Path, charset: Path) -> None:
     folder = tmp_path / "records"
     write_records(folder / "train_pairs.tfrecord", [good(1), good(2)], "GZIP")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,8 @@ class Collected:
     squeezed: int = 0
     not_selected: int = 0
     per_source: list[dict[str, str | int]] = field(default_factory=list)
+    columns: set[str] = field(default_factory=set)
+    """Measures that any line has."""
 
 
 def collect(
@@ -65,7 +68,20 @@ def collect(
                 collector.take(line)
             kept = len(collected.kept) - before
             collected.per_source.append({"path": str(source), "kind": kind.name, "label": label, "lines": kept})
+    _require_columns(settings.select, collected.columns)
     return collected
+
+
+def _require_columns(select: Mapping[str, str], columns: set[str]) -> None:
+    """A condition that no line could meet or miss is a slip of the pen."""
+    for column in select:
+        if column not in columns:
+            close = difflib.get_close_matches(column, columns, 1)
+            raise UsageError(
+                f"select: no source has a column {column!r}",
+                f"there are: {' '.join(sorted(columns)) or 'none'}",
+                f"did you mean {close[0]}?" if close else "",
+            )
 
 
 def _labels(sources: tuple[Path, ...]) -> Iterator[str]:
@@ -117,6 +133,7 @@ class _Collector:
     def take(self, line: SourceLine) -> None:
         """Check `line` and keep it, or remember what is wrong with it."""
         name = f"{self._label}/{line.name}"
+        self._collected.columns.update(line.measures)
         fault = self._fault_of(line)
         self._names.add(line.name)
         if fault is not None:

@@ -119,18 +119,19 @@ def _numbers(features: Features, prefix: str) -> NDArray[Any]:
     raw = _bytes(features, f"{prefix}_raw")
     if raw is None:
         raise BadRecordError(FaultKind.BAD_RECORD, f"no feature {prefix}_raw")
-    told = _word(features, f"{prefix}_dtype") or ("int64" if prefix == LABEL else "float32")
+    usual = "int64" if prefix == LABEL else "float32"
+    told = _word(features, f"{prefix}_dtype") or usual
     dtype = _DTYPES.search(told)
     if dtype is None:
         raise BadRecordError(FaultKind.BAD_RECORD, f"{prefix}_dtype {told!r} is not known")
     shape = list(features[f"{prefix}_shape"].int64_list.value) if f"{prefix}_shape" in features else []
-    try:
-        numbers = np.frombuffer(raw, np.dtype(dtype[0]).newbyteorder("<"))
-        return numbers.reshape(shape) if shape else numbers
-    except ValueError as error:
-        raise BadRecordError(
-            FaultKind.BAD_RECORD, f"{prefix}: {len(raw)} bytes do not fill {dtype[0]} of shape {shape}"
-        ) from error
+    for name in (dtype[0], usual):  # some writers tell another type than they write
+        try:
+            numbers = np.frombuffer(raw, np.dtype(name).newbyteorder("<"))
+            return numbers.reshape(shape) if shape else numbers
+        except ValueError:
+            continue
+    raise BadRecordError(FaultKind.BAD_RECORD, f"{prefix}: {len(raw)} bytes do not fill {dtype[0]} of shape {shape}")
 
 
 def _scale(pictures: list[NDArray[Any]]) -> tuple[float, float]:
@@ -146,9 +147,12 @@ def _scale(pictures: list[NDArray[Any]]) -> tuple[float, float]:
 
 def _picture(numbers: NDArray[Any], black: float, white: float) -> Picture:
     """uint8 [height, width]; pictures stored [width, height] are turned, as lines are wider than tall."""
-    grey = numbers.mean(axis=2) if numbers.ndim == 3 else numbers
-    scaled = (grey.astype(np.float64) - black) * (255.0 / (white - black))
-    picture = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    grey = numbers if numbers.ndim == 2 else numbers[..., 0] if numbers.shape[2] == 1 else numbers.mean(axis=2)
+    if grey.dtype == np.uint8:
+        picture = np.asarray(grey)
+    else:
+        scaled = (grey.astype(np.float32) - np.float32(black)) * np.float32(255.0 / (white - black))
+        picture = np.clip(scaled + np.float32(0.5), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(picture.T) if picture.shape[0] > picture.shape[1] else picture
 
 
