@@ -12,6 +12,13 @@ from htr_gan.config.synthesis_section import SynthesisConfig
 
 FONTS = ("caveat", "dancing-script", "delius", "indie-flower", "kalam", "satisfy", "shadows-into-light", "zeyada")
 
+FONT_SUFFIXES = (".ttf", ".otf", ".ttc", ".woff", ".woff2")
+
+
+def is_font_path(font: str) -> bool:
+    """Whether an entry of `data.fonts` names a file or folder, and not a package."""
+    return "/" in font or font.lower().endswith(FONT_SUFFIXES)
+
 
 class DataConfig(SynthesisConfig):
     """Lines of handwriting: rendered on the spot, imported from what people have, or read from a folder of ours."""
@@ -39,7 +46,7 @@ class DataConfig(SynthesisConfig):
     text_length: Annotated[int, Field(ge=1, le=200)] = 22
     """The longest text, in letters."""
     fonts: Annotated[tuple[str, ...], Field(min_length=1)] = FONTS
-    """Handwriting families, each an installed package `fontpkg-NAME`."""
+    """Handwriting families, each an installed package `fontpkg-NAME`, a font file, or a folder with font files."""
     workers: Annotated[int, Field(ge=0, le=64)] = 2
     """Processes that render; 0 renders in this process."""
 
@@ -47,8 +54,12 @@ class DataConfig(SynthesisConfig):
     @classmethod
     def _fonts_are_names(cls, fonts: tuple[str, ...]) -> tuple[str, ...]:
         for name in fonts:
+            if is_font_path(name):
+                continue
             if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-                raise ValueError(f"{name!r} is not the name of a font package")
+                raise ValueError(
+                    f"{name!r} is not the name of a font package; a file or folder is written with a slash"
+                )
         return fonts
 
     @field_validator("select")

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from htr_gan.config.data_section import is_font_path
 from htr_gan.config.schema import TASKS, Config, GanConfig
 from htr_gan.config.yaml_text import Document, KeyPath, parse_scalar, parse_yaml
 from htr_gan.errors import ConfigError, ConfigProblem
@@ -170,10 +171,13 @@ def _with_absolute_paths(config: Config, folder: Path, overridden: dict[KeyPath,
     data: dict[str, Any] = {}
     if config.data.path is not None:
         data["path"] = absolute(config.data.path, ("data", "path"))
-    for name in ("charset", "paper"):
+    for name in ("charset", "paper", "texts"):
         path = getattr(config.data, name)
         if path is not None:
             data[name] = absolute(path, ("data", name))
+    if any(is_font_path(font) for font in config.data.fonts):
+        fonts, key = config.data.fonts, ("data", "fonts")
+        data["fonts"] = tuple(str(absolute(Path(font), key)) if is_font_path(font) else font for font in fonts)
     if config.data.sources:
         data["sources"] = tuple(absolute(source, ("data", "sources")) for source in config.data.sources)
     if data:

@@ -44,6 +44,7 @@ def settings_of(data: DataConfig, split: str, *, degraded: bool) -> LineSettings
         text_length=data.text_length,
         fonts=data.fonts,
         damage=damage_of(data) if degraded else None,
+        texts=None if data.texts is None else str(data.texts),
     )
 
 

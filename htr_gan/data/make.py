@@ -21,14 +21,19 @@ import numpy as np
 from htr_gan.data.damage import Damage
 from htr_gan.data.degrade import degrade
 from htr_gan.data.fonts import Face, load_faces
-from htr_gan.data.lines import CLEAN, DEGRADED, SCHEMA, SETTINGS, TEXTS
+from htr_gan.data.lines import ALPHABET, CLEAN, DEGRADED, SCHEMA, SETTINGS, TEXTS
 from htr_gan.data.render import Picture, render_line
+from htr_gan.data.texts import load_texts, texts_fingerprint
 from htr_gan.data.words import sample_text
 from htr_gan.errors import DataError
 from htr_gan.files import fingerprint, write_json
 
 RECIPE = 2
 """Raised whenever the same settings give other pictures, so that old caches are not taken for new ones."""
+
+TRAINING_SPLIT = "train"
+MOST_TRIES = 100
+"""Texts that are drawn for a line before it is said that no font can draw them."""
 
 LINES_PER_PROCESS = 250
 """Fewer are not worth the start of another process."""
@@ -51,15 +56,20 @@ class LineSettings:
     fonts: tuple[str, ...]
     damage: Damage | None
     """None: clean lines only."""
+    texts: str | None = None
+    """File that texts are drawn from."""
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON, with the versions of recipe and faces."""
         faces = [face.key for face in load_faces(self.fonts)]
-        own = {name: value for name, value in asdict(self).items() if name != "damage"}
+        own = {name: value for name, value in asdict(self).items() if name not in ("damage", "texts")}
         strength = None if self.damage is None else self.damage.strength
         record = {"schema": SCHEMA, "recipe": RECIPE, **own, "strength": strength}
         damage = {} if self.damage is None else self.damage.record()
-        return {**record, "fonts": list(self.fonts), "faces": faces, **({"damage": damage} if damage else {})}
+        record |= {"fonts": list(self.fonts), "faces": faces}
+        if self.texts is not None:
+            record |= {"texts": texts_fingerprint(self.texts), ALPHABET: load_texts(self.texts).letters}
+        return {**record, "damage": damage} if damage else record
 
     def name(self) -> str:
         """The name of the set's folder in the cache."""
@@ -71,22 +81,42 @@ def _stream(settings: LineSettings, index: int, stream: int) -> np.random.Genera
     return np.random.default_rng([settings.seed, split, index, stream])
 
 
-def line_text(settings: LineSettings, index: int) -> str:
+def _draw_text(settings: LineSettings, faces: tuple[Face, ...], rng: np.random.Generator) -> str:
+    """A text that at least one face can draw."""
+    if settings.texts is None:
+        return sample_text(rng, settings.text_length)
+    source, trains = load_texts(settings.texts), settings.split == TRAINING_SPLIT
+    for _ in range(MOST_TRIES):
+        text = source.sample(rng, settings.text_length, trains=trains)
+        if text and any(face.can_draw(text) for face in faces):
+            return text
+    raise DataError(
+        f"{settings.texts}: {MOST_TRIES} texts in a row have letters that no font can draw",
+        f"one of them: {text!r}; name other data.fonts",
+    )
+
+
+def line_text(settings: LineSettings, faces: tuple[Face, ...], index: int) -> str:
     """The transcription of line `index`."""
-    return sample_text(_stream(settings, index, _TEXT), settings.text_length)
+    return _draw_text(settings, faces, _stream(settings, index, _TEXT))
 
 
 def clean_line(settings: LineSettings, faces: tuple[Face, ...], index: int) -> Picture:
     """Line `index` as it was written."""
     rng = _stream(settings, index, _LOOK)
-    return render_line(line_text(settings, index), faces, settings.height, settings.width, rng)
+    return _render(line_text(settings, faces, index), settings, faces, rng)
+
+
+def _render(text: str, settings: LineSettings, faces: tuple[Face, ...], rng: np.random.Generator) -> Picture:
+    """In one of the faces that can draw it; the built-in words are drawn in any, as all handwriting faces know them."""
+    able = faces if settings.texts is None else tuple(face for face in faces if face.can_draw(text))
+    return render_line(text, able, settings.height, settings.width, rng, whole=settings.texts is not None)
 
 
 def degraded_line(settings: LineSettings, faces: tuple[Face, ...], index: int, clean: Picture) -> Picture:
     """Line `index` as it came down to us."""
     verso_rng = _stream(settings, index, _VERSO)
-    text = sample_text(verso_rng, settings.text_length)
-    verso = render_line(text, faces, settings.height, settings.width, verso_rng)
+    verso = _render(_draw_text(settings, faces, verso_rng), settings, faces, verso_rng)
     assert settings.damage is not None
     rng, more = (_stream(settings, index, stream) for stream in (_DAMAGE, _MORE_DAMAGE))
     return degrade(clean, verso, settings.damage, rng, more)
@@ -123,7 +153,8 @@ def make_lines(settings: LineSettings, folder: Path, workers: int, check: Callab
             fill_part(settings, folder, start, min(start + LINES_PER_PROCESS, settings.lines))
     else:
         _fill_with_processes(settings, folder, count, check)
-    texts = [line_text(settings, index) for index in range(settings.lines)]
+    faces = load_faces(settings.fonts)
+    texts = [line_text(settings, faces, index) for index in range(settings.lines)]
     (folder / TEXTS).write_text(json.dumps(texts, ensure_ascii=False), encoding="utf-8")
     write_json(folder / SETTINGS, settings.record())
 

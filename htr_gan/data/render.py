@@ -22,14 +22,22 @@ DARKEST, PALEST = 0, 60
 """Grey values of the ink."""
 
 
-def render_line(text: str, faces: tuple[Face, ...], height: int, width: int, rng: np.random.Generator) -> Picture:
-    """`text` drawn in a random face, size, slant, place and ink; every draw comes from `rng`."""
+def render_line(
+    text: str, faces: tuple[Face, ...], height: int, width: int, rng: np.random.Generator, *, whole: bool = False
+) -> Picture:
+    """`text` drawn in a random face, size, slant, place and ink; every draw comes from `rng`.
+
+    A face's size is chosen for its lower-case letters; `whole` makes it smaller where this text would be cut off above
+    or below, as the capitals of some faces are.
+    """
     face = faces[int(rng.integers(len(faces)))]
     share, slant = rng.uniform(SHORTEST, TALLEST), rng.uniform(-MAX_SLANT, MAX_SLANT)
     across, along = rng.uniform(0.0, 1.0, size=2)
     ink = int(rng.integers(DARKEST, PALEST + 1))
     room = width - 2 * MARGIN - abs(slant) * height
     size = _fitting_size(text, face, height * share, room)
+    if whole:
+        size = _half(min(size, size * height / _tall(text, face, size)))
     font = load_font(face.path, face.weight, size)
     left, top, right, bottom = font.getbbox(text, anchor="ls")
     x = MARGIN - left + along * max(room - (right - left), 0.0) + abs(slant) * height / 2
@@ -44,6 +52,11 @@ def _fitting_size(text: str, face: Face, tall: float, room: float) -> float:
     size = tall / (face.ascent + face.descent)
     long = load_font(face.path, face.weight, _half(size)).getlength(text)
     return _half(size if long <= room else size * room / long)
+
+
+def _tall(text: str, face: Face, size: float) -> float:
+    _, top, _, bottom = load_font(face.path, face.weight, size).getbbox(text, anchor="ls")
+    return max(bottom - top, 1.0)
 
 
 def _half(size: float) -> float:

@@ -41,6 +41,7 @@ _NOT_LEARNED = (
     "data.recipe",
     "data.effects.",
     "data.paper",
+    "data.texts",
     "model.use_cudnn",
 )
 """Keys, or beginnings of keys, that change nothing about what is learned."""
