@@ -13,7 +13,7 @@ from pathlib import Path
 from htr_gan.config.condition import parse_condition
 from htr_gan.data.lines import read_lines
 from htr_gan.data.sources.charset import read_charset, write_charset
-from htr_gan.data.sources.importer import REPORT, Import, import_lines, refuse_faults, told
+from htr_gan.data.sources.importer import REPORT, Import, import_lines, refuse_faults, told, told_unknown
 from htr_gan.data.sources.kinds import stored_size
 from htr_gan.data.sources.settings import ImportSettings
 from htr_gan.data.sources.tfrecords import write_tfrecord
@@ -126,7 +126,8 @@ def _tell(done: Import, arguments: Namespace, note: Callable[[str], None]) -> No
     if arguments.json:
         sys.stdout.write(json.dumps(done.report(), ensure_ascii=False, indent=1) + "\n")
         return
-    for sentence in told(done):
+    unknown = (told_unknown(done.texts(split), done.alphabet, split) for split in done.lines)
+    for sentence in (*told(done), *filter(None, unknown)):
         note(sentence)
 
 

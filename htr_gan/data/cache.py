@@ -10,7 +10,7 @@ from htr_gan.config.data_section import DataConfig
 from htr_gan.data.damage import damage_of
 from htr_gan.data.lines import LineSet, read_lines
 from htr_gan.data.make import LineSettings, make_lines
-from htr_gan.data.sources.importer import REPORT, import_lines, refuse_faults, told
+from htr_gan.data.sources.importer import REPORT, import_lines, refuse_faults, told, told_unknown
 from htr_gan.data.sources.settings import COLUMNS_PER_STEP, ImportSettings, import_settings
 from htr_gan.data.sources.splits import HELD_OUT, TEST, TRAIN
 from htr_gan.errors import DataError, GanError, MissingFileError
@@ -117,13 +117,10 @@ def _load_imported(
 
 
 def _telling_unknown(lines: LineSet, split: str, note: Note) -> LineSet:
-    """Imported texts may hold letters that nobody has learned; that is told, as it bounds the error rate."""
-    if lines.imported:
-        known = set(lines.alphabet.letters)
-        unknown = [letter for text in lines.texts for letter in text if letter not in known]
-        if unknown:
-            letters = "".join(sorted(set(unknown)))
-            note(f"{len(unknown)} letters of the {split} lines have no label and count as errors: {letters!r}")
+    """Imported texts may hold letters that nobody has learned; that is told each time."""
+    sentence = told_unknown(lines.texts, lines.alphabet, split) if lines.imported else None
+    if sentence is not None:
+        note(sentence)
     return lines
 
 

@@ -56,7 +56,7 @@ def test_refused_lines_leave_a_report_and_nothing_else(tmp_path: Path, capsys: p
     pack, out = write_pack(tmp_path / "pack", [*good_rows(), *(row(30 + n, "") for n in range(8))]), tmp_path / "out"
     assert main(["import", str(pack), "--out", str(out)]) == 2
     text = capsys.readouterr().err
-    assert "8 lines cannot be trained on; nothing was imported" in text
+    assert "lines that cannot be trained on: 8; nothing was imported" in text
     assert "030.png" in text
     assert "and 3 more" in text
     assert str(out / "import.json") in text
@@ -79,7 +79,7 @@ def test_select_on_the_command_line(pack: Path, tmp_path: Path, capsys: pytest.C
     assert main(["import", str(pack), "--check", "--select", "contrast=>= 101", "--on-bad", "skip"]) == 1
     assert "no train lines" in capsys.readouterr().err
     assert main(["import", str(pack), "--check", "--select", "contrast=>= 100"]) == 0
-    assert "left out 0 training and held-out lines" in capsys.readouterr().out
+    assert "left out by select (contrast >= 100): 0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

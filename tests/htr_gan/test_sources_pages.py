@@ -273,7 +273,7 @@ def test_every_kind_of_bad_page_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadLinesError) as caught:
         load(tmp_path, folder)
     text = str(caught.value)
-    assert "5 lines cannot be trained on" in text
+    assert "lines that cannot be trained on: 5;" in text
     assert "empty text: 1: pages/empty.xml#l1" in text
     assert "unreadable picture: 1: pages/gone.xml#l0 (the picture of the page is not beside its XML)" in text
     assert "unreadable record: 1: pages/broken.xml" in text

@@ -120,7 +120,7 @@ def test_every_kind_of_bad_record_is_counted_and_named(tmp_path: Path, charset: 
         load(tmp_path, source, charset=charset)
     text = str(caught.value)
     for expected in (
-        "10 lines cannot be trained on",
+        "lines that cannot be trained on: 10;",
         "empty text: 1: old/old.tfrecord#10",
         "label id out of range: 2: old/old.tfrecord#11 (7; the charset has 6 letters), old/old.tfrecord#12 (-1;",
         "zero inside the label: 1: old/old.tfrecord#13 (at position 1 of 3)",
@@ -134,7 +134,7 @@ def test_every_kind_of_bad_record_is_counted_and_named(tmp_path: Path, charset: 
         assert expected in text
     notes: list[str] = []
     load(tmp_path, source, TRAIN, notes, charset=charset, on_bad="skip")
-    assert any(note.startswith("10 bad lines were left out") for note in notes)
+    assert any(note.startswith("bad lines left out: 10\n") for note in notes)
 
 
 def test_a_file_that_is_cut_off_gives_what_comes_before(tmp_path: Path, charset: Path) -> None:

@@ -77,7 +77,7 @@ def test_bad_text_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadLinesError) as caught:
         load(tmp_path, folder)
     text = str(caught.value)
-    assert "5 lines cannot be trained on" in text
+    assert "lines that cannot be trained on: 5;" in text
     assert "empty text: 1: lines/empty" in text
     assert "name used twice: 1: lines/twice (twice.png twice.jpg)" in text
     assert "lines/alone (no picture alone.png" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def refuse_faults(done: Import, report: Path | None) -> None:
         return
     where = f"all of them: {report}\n" if report is not None else ""
     raise BadLinesError(
-        f"{len(faults)} lines cannot be trained on; nothing was imported",
+        f"lines that cannot be trained on: {len(faults)}; nothing was imported",
         f"{where}{faults.summary()}",
         "mend them, or leave them out with data.on_bad=skip (--on-bad skip)",
     )
@@ -114,16 +114,22 @@ def told(done: Import) -> list[str]:
     sentences.append(f"lines: {counts}; letters: {len(done.alphabet.letters)}")
     if done.settings.select:
         wanted = ", ".join(f"{column} {condition}" for column, condition in done.settings.select.items())
-        sentences.append(f"select ({wanted}) left out {found.not_selected} training and held-out lines")
+        sentences.append(f"training and held-out lines left out by select ({wanted}): {found.not_selected}")
     if found.squeezed:
-        sentences.append(f"{found.squeezed} lines were squeezed to a width of {done.settings.width} pixels")
-    for split in done.lines:
-        if unknown := done.unknown_letters(split):
-            letters = "".join(sorted(unknown))
-            sentences.append(f"{unknown.total()} letters of the {split} lines are not in the alphabet: {letters!r}")
+        sentences.append(f"lines squeezed to a width of {done.settings.width} pixels: {found.squeezed}")
     if found.faults and done.settings.on_bad == "skip":
-        sentences.append(f"{len(found.faults)} bad lines were left out\n{found.faults.summary()}")
+        sentences.append(f"bad lines left out: {len(found.faults)}\n{found.faults.summary()}")
     return sentences
+
+
+def told_unknown(texts: Iterable[str], alphabet: Alphabet, split: str) -> str | None:
+    """How many letters of a split have no label, if any: nobody learns them, so they bound the error rate."""
+    known = set(alphabet.letters)
+    unknown = [letter for text in texts for letter in text if letter not in known]
+    if not unknown:
+        return None
+    letters = "".join(sorted(set(unknown)))
+    return f"letters of the {split} lines that have no label and count as errors: {len(unknown)}: {letters!r}"
 
 
 def _letters_of(kept: Sequence[Kept], splits: Sequence[str]) -> Alphabet:

@@ -28,6 +28,7 @@ CLEAN, DEGRADED, LABEL = "clean_image", "degraded_image", "label"
 TEXT, NAME = "text", "name"
 _DTYPES = re.compile(r"float16|float32|float64|uint8|uint16|int8|int16|int32|int64")
 _GZIP = b"\x1f\x8b"
+_BUFFER_BYTES = 4 * 1024 * 1024
 
 Features = Mapping[str, Any]
 
@@ -74,7 +75,9 @@ def _records(file: Path, name: str, reading: Reading) -> Iterator[bytes]:
         compression = "GZIP" if start.read(2) == _GZIP else ""
     count = 0
     try:
-        for record in tf.data.TFRecordDataset(str(file), compression_type=compression).as_numpy_iterator():
+        for record in tf.data.TFRecordDataset(
+            str(file), compression_type=compression, buffer_size=_BUFFER_BYTES
+        ).as_numpy_iterator():
             count += 1
             yield record
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
