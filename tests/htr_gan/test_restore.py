@@ -172,6 +172,7 @@ def test_each_kind_of_file_stays_what_it_is(runs: Runs, tmp_path: Path) -> None:
         assert (tmp_path / "in" / name).read_bytes() == before[name], "originals stay"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(kinds)
     deep = cv2.imread(str(tmp_path / "out" / "deep-colour.png"), cv2.IMREAD_UNCHANGED)
+    assert deep is not None
     assert deep.dtype == np.uint16
     assert deep.shape == (24, 90, 3)
     with Image.open(tmp_path / "out" / "deep.png") as image:
@@ -191,7 +192,7 @@ def test_colours_are_kept_or_made_grey(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(grey.grey()[opaque], 0.5, atol=0.01)
     if kind != "deep-colour.png":
         assert np.ptp(kept.pixels.astype(int), axis=2).max() > 20
-        unclipped = ((kept.pixels > 0) & (kept.pixels < kept.white)).all(axis=2)[opaque]
+        unclipped = np.asarray(((kept.pixels > 0) & (kept.pixels < kept.white)).all(axis=2))[opaque]
         np.testing.assert_allclose(kept.grey()[opaque][unclipped], 0.5, atol=0.02)
 
 

@@ -37,7 +37,10 @@ def _train_in(folder: Path) -> Runs:
     with mock.patch.dict(os.environ, {"HTR_GAN_CACHE": str(runs.cache)}):
         assert main(["train", str(folder / "recognizer.yaml"), "--out", str(runs.recogniser), *SHORT]) == 0
         shared = f"recognizer.path={runs.recogniser / 'recognizer'}"
-        assert main(["train", str(folder / "gan.yaml"), "--out", str(runs.gan), *SHORT, *WITHOUT_JUDGE, "--set", shared]) == 0
+        assert (
+            main(["train", str(folder / "gan.yaml"), "--out", str(runs.gan), *SHORT, *WITHOUT_JUDGE, "--set", shared])
+            == 0
+        )
     return runs
 
 
