@@ -30,10 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="go on from the checkpoints of another run; by default from those in --out, if it has any",
     )
 
-    data = commands.add_parser("data", help="render lines of handwriting, clean and degraded, with their texts")
+    data = commands.add_parser("data", help="write lines of handwriting, clean and degraded, with their texts")
     _add_config(data)
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets the folders train and held-out")
-    data.add_argument("--png", type=int, default=0, metavar="N", help="also write the first N lines as pictures")
+    data.add_argument("--png", type=int, default=0, metavar="N", help="also write the first N lines as pictures, and a sheet")
     add_import_command(commands)
     add_use_commands(commands)
     return parser

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from htr_gan.alphabet import LOWERCASE, Alphabet
 from htr_gan.errors import DataError, MissingFileError
-from htr_gan.files import read_json
+from htr_gan.files import read_json, write_json
 
 SCHEMA = 1
 CLEAN, DEGRADED, TEXTS, SETTINGS = "clean.npy", "degraded.npy", "texts.json", "settings.json"
@@ -54,7 +54,7 @@ def read_lines(folder: Path, *, with_degraded: bool) -> LineSet:
     if settings.get("schema") != SCHEMA:
         raise DataError(f"{folder}: schema {settings.get('schema')!r}", f"this version reads schema {SCHEMA}")
     imported = settings.get(IMPORTED) is True
-    wants_degraded = with_degraded and not (imported and settings.get("degraded") is False)
+    wants_degraded = with_degraded and settings.get("degraded") is not False
     clean = _read_pictures(folder / CLEAN)
     degraded = _read_pictures(folder / DEGRADED) if wants_degraded else None
     texts = _read_texts(folder / TEXTS)
@@ -64,6 +64,18 @@ def read_lines(folder: Path, *, with_degraded: bool) -> LineSet:
     if names is not None and len(names) != len(texts):
         raise DataError(f"{folder}: names and texts do not match", f"{len(names)} names, {len(texts)} texts")
     return LineSet(clean, degraded, texts, _alphabet_of(folder, settings), names, imported)
+
+
+def write_set(folder: Path, lines: LineSet) -> None:
+    """Fill the empty `folder` with the set, for `read_lines`."""
+    np.save(folder / CLEAN, lines.clean, allow_pickle=False)
+    if lines.degraded is not None:
+        np.save(folder / DEGRADED, lines.degraded, allow_pickle=False)
+    (folder / TEXTS).write_text(json.dumps(lines.texts, ensure_ascii=False), encoding="utf-8")
+    names = lines.names or tuple(str(index) for index in range(len(lines)))
+    (folder / NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+    kind = {IMPORTED: lines.imported, "degraded": lines.degraded is not None}
+    write_json(folder / SETTINGS, {"schema": SCHEMA, **kind, ALPHABET: lines.alphabet.letters})
 
 
 def _alphabet_of(folder: Path, settings: dict[str, Any]) -> Alphabet:

@@ -21,6 +21,7 @@ from htr_gan.data.lines import LineSet
 from htr_gan.data.live import LivePictures
 from htr_gan.data.paper import load_strips
 from htr_gan.data.render import Picture
+from htr_gan.data.sources.settings import COLUMNS_PER_STEP
 
 _STREAM = 0x646567
 """Keeps these draws apart from those that render and augment under the same seed."""
@@ -57,12 +58,23 @@ class DegradedLines:
 
 def live_degraded(train: LineSet, data: DataConfig) -> Mapping[str, LivePictures]:
     """The live column `degraded` for training lines without a degraded side; none for lines that have one."""
-    if train.degraded is not None:
-        return {}
-    return {"degraded": DegradedLines(train.clean, damage_of(data), data.seed, TRAIN)}
+    return {} if train.degraded is not None else live_pictures(train.clean, data)
 
 
-def load_pairs(data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note) -> LineSet:
+def live_pictures(clean: NDArray[np.uint8], data: DataConfig) -> Mapping[str, LivePictures]:
+    """Training lines degraded as the configuration says, in every pass otherwise."""
+    return {"degraded": DegradedLines(clean, damage_of(data), data.seed, TRAIN)}
+
+
+def load_pairs(
+    data: DataConfig,
+    split: str,
+    cache: Path,
+    check: Callable[[], None],
+    note: Note,
+    *,
+    columns_per_step: int = COLUMNS_PER_STEP,
+) -> LineSet:
     """The lines of a split for a GAN.
 
     `degraded` is None only for training lines that `live_degraded` is to degrade in every pass. Held-out lines have
@@ -72,7 +84,9 @@ def load_pairs(data: DataConfig, split: str, cache: Path, check: Callable[[], No
         load_strips(str(data.paper))  # a missing folder should be said before anything is made
     live = split == TRAIN and data.degrade == "every_pass"
     rendered = data.path is None and not data.sources
-    lines = load_lines(data, split, cache, check, note, degraded=not (live and rendered))
+    lines = load_lines(
+        data, split, cache, check, note, degraded=not (live and rendered), columns_per_step=columns_per_step
+    )
     if live and lines.degraded is not None:
         note("data.degrade is every_pass: the degraded pictures of the training lines are not used")
         return replace(lines, degraded=None)
