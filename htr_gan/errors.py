@@ -69,9 +69,10 @@ class CheckpointError(GanError):
 class NonFiniteLossError(GanError):
     """The loss became nan or infinite; the last good checkpoint is untouched."""
 
-    def __init__(self, value: float, epoch: int, step: int) -> None:
+    def __init__(self, value: float, epoch: int, step: int, where: str = "") -> None:
+        what = f"loss becomes nan, {where} is no longer finite" if where else f"loss is {value}"
         super().__init__(
-            f"nan_loss: loss is {value} at epoch {epoch} step {step}",
+            f"nan_loss: {what} at epoch {epoch} step {step}",
             "Training ended; the last checkpoint is from before and still good.",
             "lower train.lr, or the weight of the loss term that grew",
         )

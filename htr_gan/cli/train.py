@@ -13,6 +13,8 @@ from htr_gan.events import EventLog, events_path
 from htr_gan.files import locked, write_json
 from htr_gan.stop import StopFlag
 from htr_gan.training.checkpoint_folder import Checkpoint
+from htr_gan.training.hook_loading import load_hooks
+from htr_gan.training.hooks import HookError
 from htr_gan.training.inject import read_injection
 from htr_gan.training.resume import check_task, choose_checkpoint
 
@@ -25,6 +27,7 @@ def run_train(arguments: Namespace) -> int:
     config = load_config(arguments.config, arguments.overrides)
     recogniser_config = _recogniser_config(config) if isinstance(config, GanConfig) else None
     injection = read_injection()
+    hooks = load_hooks(config.train, str(arguments.config))
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     stop = StopFlag()
@@ -41,12 +44,12 @@ def run_train(arguments: Namespace) -> int:
             from htr_gan.training.session import run_session
 
             stop.check()
-            run_session(config, recogniser_config, out, checkpoint, events, stop, injection)
+            run_session(config, recogniser_config, out, checkpoint, events, stop, injection, hooks)
         except StopRequested as request:
             events.note(f"stopped by {request}; the next start goes on from the last checkpoint")
             events.emit("end", status="stopped")
             return EXIT_STOPPED
-        except NonFiniteLossError as error:
+        except (NonFiniteLossError, HookError) as error:
             events.note(error.title, "error")
             raise
         events.emit("end", status="complete")

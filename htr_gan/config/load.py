@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from htr_gan.config.data_section import is_font_path
-from htr_gan.config.schema import TASKS, Config, GanConfig
+from htr_gan.config.schema import TASKS, Config, GanConfig, RecognizerConfig
 from htr_gan.config.yaml_text import Document, KeyPath, parse_scalar, parse_yaml
 from htr_gan.errors import ConfigError, ConfigProblem
 
@@ -182,6 +182,11 @@ def _with_absolute_paths(config: Config, folder: Path, overridden: dict[KeyPath,
         data["sources"] = tuple(absolute(source, ("data", "sources")) for source in config.data.sources)
     if data:
         updates["data"] = config.data.model_copy(update=data)
+    if config.train.callbacks_from is not None:
+        place = absolute(config.train.callbacks_from, ("train", "callbacks_from"))
+        updates["train"] = config.train.model_copy(update={"callbacks_from": place})
+    if isinstance(config, RecognizerConfig) and config.init is not None:
+        updates["init"] = absolute(config.init, ("init",))
     if isinstance(config, GanConfig):
         reference = config.recognizer
         paths = {"config": absolute(reference.config, ("recognizer", "config"))}

@@ -34,6 +34,8 @@ class RecognizerConfig(Section):
     """Initial weights and data order."""
     cache_dir: Path | None = None
     """Rendered lines and shared recognisers; empty: $HTR_GAN_CACHE, or .cache/htr-gan in the current folder."""
+    init: Path | None = None
+    """A trained recogniser's folder (with weights.npz) whose weights are the first ones; empty: random weights."""
     data: DataConfig = DataConfig()
     model: RecognizerModelConfig = RecognizerModelConfig()
     train: RecognizerTrainConfig = RecognizerTrainConfig()

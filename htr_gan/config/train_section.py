@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from htr_gan.config.section import Positive, Section, Share
+from htr_gan.config.section import Positive, Share
+from htr_gan.config.train_rules import GanKeepConfig, KeepConfig, TrainRules
 
 Precision = Literal["float32", "mixed_bfloat16", "auto"]
 
 
-class TrainConfig(Section):
+class TrainConfig(TrainRules):
     """How long and how fast."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 6
@@ -28,6 +29,7 @@ class TrainConfig(Section):
     """Share of all steps in which the rate rises to `lr`."""
     final_lr: Share = 0.02
     """Share of `lr` that is left at the end of the cosine."""
+    keep: KeepConfig = KeepConfig()
     clipnorm: Positive = 1.0
     """Limit of each gradient's norm."""
     precision: Precision = "float32"
@@ -37,6 +39,7 @@ class TrainConfig(Section):
 class GanTrainConfig(TrainConfig):
     """How long and how fast, for two networks."""
 
+    keep: GanKeepConfig = GanKeepConfig()
     optimizer: Literal["adam", "muon"] = "adam"
     """Of the generator; muon (orthogonalised steps of its kernels) learns faster and wants a rate about 7 times as high."""
     discriminator_lr: Positive = 4e-4

@@ -29,7 +29,7 @@ from htr_gan.training.muon import KernelMuon
 from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_task import VALIDATION_BATCH, check_for_recogniser, new_readings
 from htr_gan.training.restoration_gan import RestorationGan, TextPlan
-from htr_gan.training.schedule import WarmupCosine
+from htr_gan.training.schedule import new_schedule
 from htr_gan.training.task import Panels
 
 
@@ -120,10 +120,6 @@ class GanTask:
         read = [self._alphabet.decode(row) for row in labels]
         return character_error_rate(read, self._held_out.texts), word_error_rate(read, self._held_out.texts)
 
-    def score(self, values: dict[str, float]) -> float:
-        """dB, plus one for perfect structure, minus one for each percent of wrong characters."""
-        return values["val/psnr"] + values["val/ssim"] - 100.0 * values["val/cer"]
-
 
 def _read(recogniser: Any, pictures: NDArray[np.uint8]) -> NDArray[np.int32]:
     rows = [
@@ -150,7 +146,7 @@ def _new_model(config: GanConfig, alphabet: Alphabet, recogniser: Any) -> Restor
         label_smoothing=plan.label_smoothing,
         contrast=contrast,
     )
-    rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
+    rate = model.schedule = new_schedule(plan)
     model.compile_with(
         _generator_optimizer(plan, rate),
         keras.optimizers.Adam(plan.discriminator_lr, beta_1=0.5, clipnorm=plan.clipnorm, name="discriminator_adam"),

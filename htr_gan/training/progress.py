@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
+
+LATER = ("early_stop", "plateau")
+"""Fields that records of the first release do not have."""
 
 
 @dataclass
@@ -21,6 +25,10 @@ class Progress:
     best_score: float | None = None
     partial_means: dict[str, list[float]] = field(default_factory=dict)
     """Running loss means of the unfinished epoch."""
+    early_stop: dict[str, Any] = field(default_factory=dict)
+    """What early stopping remembers (`callbacks.early_stopping`)."""
+    plateau: dict[str, Any] = field(default_factory=dict)
+    """What the schedule `plateau` remembers (`callbacks.plateau`)."""
 
     def finish_epoch(self, values: dict[str, float], score: float) -> None:
         """Take the values of the epoch that just ended."""
@@ -28,8 +36,9 @@ class Progress:
         self.steps_done = 0
         self.partial_means = {}
         self.history.append({"epoch": self.epochs_done, "step": self.global_step, "values": values})
-        if self.best_score is None or score > self.best_score:
+        if math.isfinite(score) and (self.best_score is None or score > self.best_score):
             self.best_score, self.best_epoch = score, self.epochs_done
+        self.best_epoch = self.best_epoch or self.epochs_done
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -41,9 +50,16 @@ class Progress:
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
             "partial_means": self.partial_means,
+            "early_stop": self.early_stop,
+            "plateau": self.plateau,
         }
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Progress:
-        """From JSON; KeyError or TypeError for a record that is none."""
-        return cls(**{name: record[name] for name in cls().record()})
+        """From JSON; KeyError, TypeError or ValueError for a record that is none. Earlier releases lack the last ones."""
+        known = cls().record()
+        for epoch in record["history"]:
+            # JSON has no nan; on the disk it is a text (`htr_gan.files.to_plain`).
+            epoch["values"] = {name: float(value) for name, value in epoch["values"].items()}
+        later = {name: record[name] for name in LATER if name in record}
+        return cls(**{name: record[name] for name in known if name not in LATER}, **later)

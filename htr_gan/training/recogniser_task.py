@@ -20,7 +20,7 @@ from htr_gan.models.recogniser import build_recogniser
 from htr_gan.training.feeding import ordered_batches, step_batches
 from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_model import RecogniserModel
-from htr_gan.training.schedule import WarmupCosine
+from htr_gan.training.schedule import new_schedule
 from htr_gan.training.stepped import Readings
 
 VALIDATION_BATCH = 64
@@ -59,9 +59,10 @@ class RecogniserTask:
         plan = config.train
         with layer_precision(choose_policy(plan.precision)):
             recogniser = new_recogniser(config.data, config.model, alphabet, use_cudnn=config.model.use_cudnn)
-        rate = WarmupCosine(plan.lr, plan.epochs * plan.steps, plan.warmup, plan.final_lr)
+        rate = new_schedule(plan)
         self.model = RecogniserModel(recogniser, plan.accumulation)
         self.model.compile_with(keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="recogniser_adam"))
+        self.model.schedule = rate
         self.model.readings = self._readings = new_readings(recogniser, len(held_out))
         self.lines = len(train)
 
@@ -84,7 +85,3 @@ class RecogniserTask:
             "val/cer": character_error_rate(read, self._held_out.texts),
             "val/wer": word_error_rate(read, self._held_out.texts),
         }
-
-    def score(self, values: dict[str, float]) -> float:
-        """The fewer errors the better."""
-        return -values["val/cer"]

@@ -16,17 +16,18 @@ from htr_gan.training.advice import advice
 from htr_gan.training.checkpoint_folder import Checkpoint
 from htr_gan.training.clean_targets import TargetCache
 from htr_gan.training.gan_task import GanTask
+from htr_gan.training.hooks import Hooks
 from htr_gan.training.inject import Injection
 from htr_gan.training.loop import Loop
 from htr_gan.training.shared_recogniser import (
+    RECOGNISER_FOLDER,
+    begin_with,
+    copy_recogniser,
     load_recogniser,
     prepare_recogniser,
     provide_recogniser,
-    write_recogniser,
+    write_best_recogniser,
 )
-
-RECOGNISER_FOLDER = "recognizer"
-"""Where a run of task `recognizer` leaves its result, for `recognizer.path`."""
 
 
 def run_session(
@@ -37,6 +38,7 @@ def run_session(
     events: EventSink,
     stop: StopFlag,
     injection: Injection | None,
+    hooks: Hooks,
 ) -> None:
     """Train `config` in `out` from `checkpoint` on; raises for everything but success."""
     _share_gpus()
@@ -44,9 +46,9 @@ def run_session(
         events.note(message, level)
     if isinstance(config, GanConfig):
         assert recogniser_config is not None
-        _run_gan(config, recogniser_config, out, checkpoint, events, stop, injection)
+        _run_gan(config, recogniser_config, out, checkpoint, events, stop, injection, hooks)
     else:
-        _run_recogniser(config, out, checkpoint, events, stop, injection)
+        _run_recogniser(config, out, checkpoint, events, stop, injection, hooks)
 
 
 def _share_gpus() -> None:
@@ -65,13 +67,16 @@ def _run_recogniser(
     events: EventSink,
     stop: StopFlag,
     injection: Injection | None,
+    hooks: Hooks,
 ) -> None:
     task = prepare_recogniser(config, events, stop)
-    loop = Loop(task, config, out, events, stop, injection)
+    loop = Loop(task, config, out, events, stop, injection, hooks=hooks)
     if checkpoint is not None:
         loop.restore(checkpoint)
+    elif config.init is not None:
+        begin_with(config.init, task, events)
     loop.run()
-    write_recogniser(out / RECOGNISER_FOLDER, task, config, loop.progress.history[-1]["values"]["val/cer"])
+    write_best_recogniser(out / RECOGNISER_FOLDER, task, config, loop)
 
 
 def _run_gan(
@@ -82,6 +87,7 @@ def _run_gan(
     events: EventSink,
     stop: StopFlag,
     injection: Injection | None,
+    hooks: Hooks,
 ) -> None:
     train, held_out = (
         load_pairs(config.data, split, cache_folder(config), stop.check, events.note) for split in (TRAIN, HELD_OUT)
@@ -89,12 +95,13 @@ def _run_gan(
     stored = provide_recogniser(config, recogniser_config, events, stop)
     if checkpoint is not None and checkpoint.meta.get("recognizer_sha256") not in (None, stored.sha256):
         events.note("the checkpoint was trained with another recogniser; going on with this one", "warning")
+    copy_recogniser(stored, out / RECOGNISER_FOLDER)
     stop.check()
     recogniser = load_recogniser(stored, config)
     cache = TargetCache(cache_folder(config) / "targets", stored.sha256, stop.check, events.note)
     task = GanTask(config, stored.alphabet, recogniser, train, held_out, cache)
     extra = {"recognizer_sha256": stored.sha256}
-    loop = Loop(task, config, out, events, stop, injection, extra=extra)
+    loop = Loop(task, config, out, events, stop, injection, extra=extra, hooks=hooks)
     if checkpoint is not None:
         loop.restore(checkpoint)
     stop.check()

@@ -25,9 +25,12 @@ from htr_gan.training.checkpoint_folder import Arrays, Checkpoint, find_checkpoi
 from htr_gan.training.loop import Loop
 from htr_gan.training.precision import choose_policy, layer_precision
 from htr_gan.training.recogniser_task import RecogniserTask, new_recogniser
+from htr_gan.training.starting_weights import start_from
 from htr_gan.training.stepped import learned_variables
 
 SCHEMA = 1
+RECOGNISER_FOLDER = "recognizer"
+"""In a run's folder: the result of task `recognizer`, or the recogniser that guided the generator."""
 WEIGHTS, META = "weights.npz", "recognizer.json"
 _NOT_LEARNED = (
     "cache_dir",
@@ -43,6 +46,11 @@ _NOT_LEARNED = (
     "data.paper",
     "data.texts",
     "model.use_cudnn",
+    "init",
+    "train.keep.last",
+    "train.tensorboard",
+    "train.callbacks",
+    "train.callbacks_from",
 )
 """Keys, or beginnings of keys, that change nothing about what is learned."""
 
@@ -64,7 +72,10 @@ class StoredRecogniser:
 def recogniser_name(config: RecognizerConfig) -> str:
     """The same for configurations that learn the same."""
     learned = {key: value for key, value in flatten(config).items() if not key.startswith(_NOT_LEARNED)}
-    return fingerprint({"schema": SCHEMA, "config": learned, "lines": lines_identity(config.data)})
+    record = {"schema": SCHEMA, "config": learned, "lines": lines_identity(config.data)}
+    if config.init is not None:
+        record["init"] = find_start(config.init).sha256
+    return fingerprint(record)
 
 
 def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfig, cer: float) -> None:
@@ -86,6 +97,25 @@ def write_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfi
         write_json(fresh / META, record)
 
 
+def write_best_recogniser(folder: Path, task: RecogniserTask, config: RecognizerConfig, loop: Loop) -> None:
+    """The result of a training: the weights of its best epoch, which need not be the last."""
+    best = loop.restore_best()
+    if best != loop.progress.epochs_done:
+        loop.events.note(f"the recogniser is that of epoch {best}, the best; the last was {loop.progress.epochs_done}")
+    write_recogniser(folder, task, config, loop.progress.history[best - 1]["values"]["val/cer"])
+
+
+def copy_recogniser(stored: StoredRecogniser, folder: Path) -> None:
+    """Make a run's folder complete: whole or not at all; one that is there already stays."""
+    there = find_recogniser(folder)
+    if folder.resolve() == stored.folder.resolve() or (there is not None and there.sha256 == stored.sha256):
+        return
+    sweep_leftovers(folder)
+    with folder_written_whole(folder) as fresh:
+        for name in (WEIGHTS, META):
+            shutil.copyfile(stored.folder / name, fresh / name)
+
+
 def find_recogniser(folder: Path) -> StoredRecogniser | None:
     """What lies in `folder`, or None."""
     meta = read_json(folder / META)
@@ -102,6 +132,15 @@ def find_recogniser(folder: Path) -> StoredRecogniser | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def find_start(folder: Path) -> StoredRecogniser:
+    """The recogniser in `folder`, or in the folder of a run; MissingFileError if there is none."""
+    for place in (folder, folder / RECOGNISER_FOLDER):
+        stored = find_recogniser(place)
+        if stored is not None:
+            return stored
+    raise MissingFileError(folder / META, "init should be a trained recogniser, or the folder of a run of that task")
 
 
 def read_weights(stored: StoredRecogniser) -> Arrays:
@@ -189,14 +228,22 @@ def _train_shared(
     checkpoint = find_checkpoint(work)
     if checkpoint is not None:
         _go_on(loop, checkpoint, nested)
+    if wanted.init is not None and not loop.progress.global_step:
+        begin_with(wanted.init, task, nested)
     loop.run()
-    write_recogniser(folder, task, wanted, loop.progress.history[-1]["values"]["val/cer"])
+    write_best_recogniser(folder, task, wanted, loop)
     shutil.rmtree(work, ignore_errors=True)
     stored = find_recogniser(folder)
     if stored is None:
         raise MissingFileError(folder / META, "the recogniser that was just written is gone")
     events.note(f"recogniser trained, sha256 {stored.sha256[:16]}, CER {stored.cer:.1%}, kept in {folder}")
     return stored
+
+
+def begin_with(folder: Path, task: RecogniserTask, events: EventSink) -> None:
+    """`init`: the weights of a trained recogniser as the first ones."""
+    stored = find_start(folder)
+    start_from(stored, read_weights(stored), task, events.note)
 
 
 def _go_on(loop: Loop, checkpoint: Checkpoint, events: EventSink) -> None:

@@ -10,13 +10,31 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+SEED = "seed"
+"""Part of the name of a seed in the state; checkpoints of the first release have none."""
+_RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""How Keras's layers call the strength of what they do at random."""
+
 
 def learned_variables(network: Any) -> list[Any]:
-    """Weights and moving averages; not the seeds that each LSTM keeps for a dropout that no network here has.
-
-    Their names count up within a process, so they are not the same in the next one.
-    """
+    """Weights and moving averages, without the seeds (`seed_variables`), which no inference needs."""
     return [variable for variable in network.variables if "seed_generator" not in variable.path]
+
+
+def seed_variables(network: Any) -> list[Any]:
+    """The states of the seeds that training really draws from, in the order of the layers.
+
+    Their own names count up within a process, so only their order is the same in the next one. Each LSTM keeps a seed
+    for a dropout that it mostly does not have; such seeds never change and are left out.
+    """
+    found: list[Any] = []
+    for layer in network._flatten_layers():
+        rates = [getattr(layer, name, None) for name in _RATES]
+        is_random = any(rates) or all(rate is None for rate in rates)
+        if is_random:
+            seeds = (value for value in vars(layer).values() if isinstance(value, keras.random.SeedGenerator))
+            found.extend(seed.state for seed in seeds)
+    return found
 
 
 class Readings:
@@ -52,6 +70,8 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         self.measure_means = {measure: keras.metrics.Mean(name=measure) for measure in measures}
         self.readings: Readings | None = None
         """Given by the task, which knows how many lines are held out."""
+        self.schedule: Any = None
+        """The learning rate's schedule, given by the task."""
         self.built = True  # its networks are; there is no call to trace
 
     @property
@@ -87,6 +107,8 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
         for owner, network in self.networks().items():
             for variable in learned_variables(network):
                 named[f"{owner}/{variable.path}"] = variable
+            for index, variable in enumerate(seed_variables(network)):
+                named[f"{owner}_{SEED}/{index:03d}"] = variable
         for owner, optimizer in self.optimizers().items():
             for index, variable in enumerate(optimizer.variables):
                 if not variable.path.endswith("learning_rate"):  # comes from the configuration
@@ -103,6 +125,15 @@ class SteppedModel(keras.Model):  # type: ignore[misc]
             if name in self.term_means:
                 for variable, value in zip(self.term_means[name].variables, values, strict=True):
                     variable.assign(value)
+
+
+def first_not_finite(model: SteppedModel) -> str | None:
+    """The name of a part of the state with a nan or an infinity in it."""
+    for name, variable in model.state_variables().items():
+        array = np.asarray(variable.numpy())
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+            return name
+    return None
 
 
 def variable_arrays(model: SteppedModel) -> dict[str, NDArray[Any]]:

@@ -40,6 +40,3 @@ class Task(Protocol):
 
     def error_rates(self) -> dict[str, float]:
         """Metrics of what the test steps read, named `val/...`."""
-
-    def score(self, values: dict[str, float]) -> float:
-        """One number for an epoch; the highest is the best epoch."""

@@ -8,11 +8,13 @@ from typing import Any
 
 import keras
 
+from htr_gan.training.memory import peak_memory
+
 KERAS_PREFIX, PREFIX = "val_", "val/"
 
 
 class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds error rates, the learning rate and the seconds of the epoch to what the test steps measured."""
+    """Adds error rates, the learning rate, seconds and memory to what the test steps measured."""
 
     def __init__(self, error_rates: Callable[[], dict[str, float]], rate: Callable[[], float]) -> None:
         super().__init__()
@@ -35,3 +37,4 @@ class Evaluation(keras.callbacks.Callback):  # type: ignore[misc]
         logs["lr"] = self._rate()
         logs["seconds/train"] = self._trained - self._started
         logs["seconds/validation"] = time.monotonic() - self._trained
+        logs.update(peak_memory())

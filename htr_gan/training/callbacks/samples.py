@@ -60,7 +60,7 @@ class Samples(keras.callbacks.Callback):  # type: ignore[misc]
         try:
             self._folder.mkdir(exist_ok=True)
             panels = self._panels()
-            write_atomic(path, _png(contact_sheet(panels)))
+            write_atomic(path, png_bytes(contact_sheet(panels)))
         except OSError as error:
             self._events.note(f"the sample picture was not written: {error}", "warning")
             return
@@ -71,7 +71,8 @@ class Samples(keras.callbacks.Callback):  # type: ignore[misc]
         self._events.emit("sample", path=relative, epoch=done, caption=caption, panels=list(PANELS), rows=rows)
 
 
-def _png(sheet: Image.Image) -> bytes:
+def png_bytes(sheet: Image.Image) -> bytes:
+    """The sheet as a file."""
     buffer = BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()

@@ -10,6 +10,14 @@ import keras
 from htr_gan.errors import NonFiniteLossError
 from htr_gan.stop import StopFlag
 from htr_gan.training.progress import Progress
+from htr_gan.training.stepped import SteppedModel, first_not_finite
+
+
+def refuse_spoilt(model: SteppedModel, progress: Progress) -> None:
+    """A loss is computed before its step's update, so it cannot tell that the update spoilt the state."""
+    spoilt = first_not_finite(model)
+    if spoilt is not None:
+        raise NonFiniteLossError(math.nan, progress.epochs_done + 1, progress.steps_done, spoilt)
 
 
 class StepGuard(keras.callbacks.Callback):  # type: ignore[misc]
@@ -36,6 +44,8 @@ class StepGuard(keras.callbacks.Callback):  # type: ignore[misc]
             raise NonFiniteLossError(total, self._progress.epochs_done + 1, self._progress.steps_done)
         if self._progress.steps_done < self._steps:
             self._stop.check()
+        else:
+            refuse_spoilt(self.model, self._progress)
 
 
 class EpochGuard(keras.callbacks.Callback):  # type: ignore[misc]
@@ -47,5 +57,5 @@ class EpochGuard(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Stop, unless all is done anyway."""
-        if self._progress.epochs_done < self._epochs:
+        if self._progress.epochs_done < self._epochs and not self.model.stop_training:
             self._stop.check()
