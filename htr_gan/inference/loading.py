@@ -58,7 +58,16 @@ def load_reader(trained: Trained) -> Reader:
         return compiled(network, "logits")
 
     fixed = stored.model.family == "transformer"  # its table of places is as long as the lines it was trained on
-    return Reader(network_for, height, width, stored.alphabet, str(stored.folder), stored.sha256, is_fixed=fixed)
+    return Reader(
+        network_for,
+        height,
+        width,
+        stored.alphabet,
+        str(stored.folder),
+        stored.sha256,
+        is_fixed=fixed,
+        flattens=is_flattened(stored),
+    )
 
 
 def _reader_of_checkpoint(trained: Trained, config: RecognizerConfig) -> Reader:
@@ -73,7 +82,16 @@ def _reader_of_checkpoint(trained: Trained, config: RecognizerConfig) -> Reader:
 
     sha256 = str((read_json(trained.checkpoint / CHECKPOINT_META) or {}).get("sha256"))
     fixed = config.model.family == "transformer"
-    return Reader(network_for, data.height, data.width, alphabet, trained.label, sha256, is_fixed=fixed)
+    return Reader(
+        network_for,
+        data.height,
+        data.width,
+        alphabet,
+        trained.label,
+        sha256,
+        is_fixed=fixed,
+        flattens=bool(data.flatten),
+    )
 
 
 def _alphabet_of_run(trained: Trained, config: RecognizerConfig) -> Alphabet:
@@ -122,6 +140,12 @@ def line_size(stored: StoredRecogniser) -> tuple[int, int]:
         return int(config["data.height"]), int(config["data.width"])  # type: ignore[index]
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(f"{stored.folder / RECOGNISER_META}: the size of its lines is not in it") from None
+
+
+def is_flattened(stored: StoredRecogniser) -> bool:
+    """Whether it learned on lines that were brought onto white paper."""
+    config = (read_json(stored.folder / RECOGNISER_META) or {}).get("config")
+    return isinstance(config, dict) and config.get("data.flatten") is True
 
 
 def part_of(arrays: Arrays, prefix: str) -> Arrays:
@@ -183,6 +207,7 @@ def _exported_reader(trained: Trained) -> Reader:
         trained.label,
         str(shape.get("recogniser_sha256")),
         is_fixed=not shape["any_width"],
+        flattens=bool(shape["flatten"]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from htr_gan.config.data_section import DataConfig
 from htr_gan.config.load import load_config
 from htr_gan.config.places import CACHE_VARIABLE, cache_folder
-from htr_gan.config.schema import RecognizerConfig
+from htr_gan.config.schema import GanConfig, RecognizerConfig
 from htr_gan.data.cache import Note, load_lines
 from htr_gan.data.lines import DEGRADED, SETTINGS, LineSet, read_lines
+from htr_gan.data.pairs import load_pairs, on_white_paper
 from htr_gan.errors import UsageError
 from htr_gan.inference.line_groups import Groups, groups_of
 from htr_gan.inference.trained import Trained
@@ -35,6 +36,8 @@ class MeasuredLines:
     names: tuple[str, ...]
     source: str
     groups: Groups = field(default_factory=dict)
+    imported: bool = False
+    """From people's data: on paper of any colour."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -50,19 +53,25 @@ class MeasuredLines:
 def lines_to_measure(
     trained: Trained, data: Path | None, split: str, check: Check, note: Note, size: tuple[int, int]
 ) -> MeasuredLines:
-    """The lines of `data`, or of the run itself; lines without a clean side are degraded ones for a GAN."""
-    wants_degraded = trained.kind == "gan"
-    sources: tuple[Path, ...] = ()
+    """The lines of `data`, or of the run itself; lines without a clean side are degraded ones for a GAN.
+
+    Lines of a GAN's configuration are the pairs that it is trained and validated on. Lines of a folder, or of a
+    recogniser's configuration, are taken as they are.
+    """
+    is_gan = trained.kind == "gan"
     if data is not None and data.is_dir():
         lines, source = _from_folder(data, split, size, check, note)
-        sources = (data.absolute(),)
+        return _as_measured(lines, source, (data.absolute(),), is_gan=is_gan)
+    config = trained.config if data is None else load_config(data)
+    if config is None:
+        raise UsageError(f"{trained.folder}: no lines of its own", "", "name lines with --data")
+    if isinstance(config, GanConfig):
+        # Training lines that are degraded anew in every pass are measured as in the first one.
+        once = config.data.model_copy(update={"degrade": "once"})
+        lines = load_pairs(once, split, cache_folder(config), check, note)
     else:
-        config = trained.config if data is None else load_config(data)
-        if config is None:
-            raise UsageError(f"{trained.folder}: no lines of its own", "", "name lines with --data")
-        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=wants_degraded)
-        source, sources = f"{data or trained.folder}, {split}", config.data.sources
-    return _as_measured(lines, source, sources, is_gan=wants_degraded)
+        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=False)
+    return _as_measured(lines, f"{data or trained.folder}, {split}", config.data.sources, is_gan=is_gan)
 
 
 def _from_folder(folder: Path, split: str, size: tuple[int, int], check: Check, note: Note) -> tuple[LineSet, str]:
@@ -86,6 +95,15 @@ def _from_folder(folder: Path, split: str, size: tuple[int, int], check: Check, 
 def _as_measured(lines: LineSet, source: str, sources: tuple[Path, ...], *, is_gan: bool) -> MeasuredLines:
     names = lines.names or tuple(f"{index:05d}" for index in range(len(lines)))
     groups = groups_of(names, sources) if lines.names else {}
-    if lines.degraded is None and is_gan:
-        return MeasuredLines(lines.clean, None, lines.texts, names, source, groups)
-    return MeasuredLines(lines.degraded, lines.clean, lines.texts, names, source, groups)
+    degraded, clean = lines.degraded, lines.clean
+    if degraded is None and is_gan:
+        return MeasuredLines(clean, None, lines.texts, names, source, groups, lines.imported)
+    return MeasuredLines(degraded, clean, lines.texts, names, source, groups, lines.imported)
+
+
+def flattened(lines: MeasuredLines, check: Check) -> MeasuredLines:
+    """The same lines on white paper, for a recogniser that learned on such."""
+    if lines.clean is None:
+        return lines
+    whole = LineSet(lines.clean, None, lines.texts)
+    return replace(lines, clean=on_white_paper(whole, check).clean)

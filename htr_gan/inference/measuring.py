@@ -20,7 +20,7 @@ from htr_gan.inference.evaluation import (
     measure_restorers,
 )
 from htr_gan.inference.loading import load_reader, load_restorer
-from htr_gan.inference.measured_lines import MeasuredLines, lines_to_measure
+from htr_gan.inference.measured_lines import MeasuredLines, flattened, lines_to_measure
 from htr_gan.inference.report import Report
 from htr_gan.inference.sheet import Group, SheetLine, best_median_worst, draw_sheet
 from htr_gan.inference.trained import Trained
@@ -57,6 +57,8 @@ def answer(question: Question, check: Check) -> Report:
         restorers = [load_restorer(run) for run in question.runs]
         systems = measure_restorers(restorers, reader, lines, question.batch, check)
     else:
+        if reader.flattens and lines.imported:
+            lines = flattened(lines, check)
         readers = [reader, *(load_reader(run) for run in question.runs[1:])]
         systems = measure_readers(readers, lines, question.batch, check)
     return Report(about, systems, lines.texts, lines.names, _pairs(systems), tuple(notes), lines.groups)

@@ -96,7 +96,8 @@ class FileReader:
         if self._restorer is not None:
             lines = [picture.astype(np.float32) / np.float32(255.0) for picture in pictures]
             pictures = [_bytes(line) for line in self._restorer.restore_lines(lines, self._batch)]
-        return self._reader.read(pictures, self._batch)
+        is_raw = self._restorer is None  # a generator whitens the paper itself
+        return self._reader.read(pictures, self._batch, flatten=self._reader.flattens and is_raw)
 
 
 def _line_picture(path: Path) -> Picture:

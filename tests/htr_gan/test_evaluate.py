@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,15 @@ import pytest
 from PIL import Image
 
 from htr_gan.__main__ import main
+from htr_gan.config.load import load_config
+from htr_gan.config.places import cache_folder
+from htr_gan.data.pairs import load_pairs
 from htr_gan.inference.line_groups import groups_of
+from htr_gan.inference.measured_lines import MeasuredLines, flattened, lines_to_measure
 from htr_gan.inference.sheet import best_median_worst, fitting_text
+from htr_gan.inference.trained import Trained
 from htr_gan.metrics.text import character_error_rate
-from tests.htr_gan.source_makers import good_rows, write_pack
+from tests.htr_gan.source_makers import PAPER, good_rows, write_pack
 from tests.htr_gan.trained_runs import Runs, trained_runs
 
 __all__ = ["trained_runs"]
@@ -159,3 +165,36 @@ def test_groups_come_from_packs_and_pages(tmp_path: Path) -> None:
     assert groups_of(names, [pack]) == {"page": ("page-0", "page-1", "page-2", "page-3")}
     assert groups_of([*names, "other/x.png"], [pack]) == {"source": ("pack",) * 4 + ("other",)}
     assert groups_of(["a/1.xml#l1", "a/1.xml#l2", "a/2.xml#l1"], []) == {"page": ("a/1.xml", "a/1.xml", "a/2.xml")}
+
+
+def test_lines_of_a_gan_are_its_validation_pairs_and_those_of_folders_are_as_they_are(tmp_path: Path) -> None:
+    pack = write_pack(tmp_path / "pack", good_rows())
+    text = f"data: {{sources: [{pack}], height: 16, width: 64, text_length: 8}}\n"
+    for task in ("gan", "recognizer"):
+        (tmp_path / f"{task}.yaml").write_text(f"task: {task}\n{text}")
+    trained = Trained(tmp_path, "gan", load_config(tmp_path / "gan.yaml"))
+
+    def lines(data: Path | None, split: str = "held-out") -> MeasuredLines:
+        return lines_to_measure(trained, data, split, lambda: None, lambda _message: None, (16, 64))
+
+    own = lines(None)
+    pairs = load_pairs(
+        load_config(tmp_path / "gan.yaml").data,
+        "held-out",
+        cache_folder(load_config(tmp_path / "gan.yaml")),
+        lambda: None,
+        lambda _message: None,
+    )
+    assert own.clean is not None
+    assert own.degraded is not None
+    np.testing.assert_array_equal(own.clean, pairs.clean)
+    np.testing.assert_array_equal(own.degraded, pairs.degraded)
+    for data in (pack, tmp_path / "recognizer.yaml"):
+        raw = lines(data)
+        assert raw.clean is None
+        assert raw.degraded is not None
+        assert np.median(raw.degraded) == PAPER, "neither whitened nor degraded"
+        assert raw.texts == own.texts
+    white = flattened(replace(raw, clean=raw.degraded, degraded=None), lambda: None).clean
+    assert white is not None
+    assert np.median(white) == 255
