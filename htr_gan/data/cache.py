@@ -11,7 +11,7 @@ from htr_gan.data.damage import damage_of
 from htr_gan.data.lines import LineSet, read_lines
 from htr_gan.data.make import LineSettings, make_lines
 from htr_gan.data.sources.importer import REPORT, import_lines, refuse_faults, told, told_unknown
-from htr_gan.data.sources.settings import COLUMNS_PER_STEP, ImportSettings, import_settings
+from htr_gan.data.sources.settings import COLUMNS_PER_STEP, ImportSettings, file_stamps, import_settings
 from htr_gan.data.sources.splits import HELD_OUT, TEST, TRAIN
 from htr_gan.errors import DataError, GanError, MissingFileError
 from htr_gan.files import folder_written_whole, locked, sweep_leftovers, write_json
@@ -89,7 +89,7 @@ def load_lines(
 def lines_identity(data: DataConfig) -> Any:
     """What tells the clean lines of a configuration from those of another: the same lines, the same value."""
     if data.path is not None:
-        return str(data.path)
+        return {str(data.path / split): file_stamps(data.path / split) for split in (TRAIN, HELD_OUT)}
     if data.sources:
         return import_settings(data).record()
     return [settings_of(data, split, degraded=False).record() for split in (TRAIN, HELD_OUT)]
@@ -98,22 +98,35 @@ def lines_identity(data: DataConfig) -> Any:
 def _load_imported(
     settings: ImportSettings, split: str, cache: Path, check: Callable[[], None], note: Note, *, degraded: bool
 ) -> LineSet:
-    """One import makes all splits."""
+    """One import makes all splits; DataError if the sources have no lines of this one."""
     folder = cache / "lines" / settings.name()
-    if _read_cached(folder / TRAIN, degraded) is None or not (folder / REPORT).is_file():
+    found = _read_cached(folder / split, degraded)
+    if found is None:
         with locked(folder.with_name(f"{folder.name}.lock"), WaitingNote(check, note, "the imported lines")):
-            if _read_cached(folder / TRAIN, degraded) is None or not (folder / REPORT).is_file():
-                sweep_leftovers(folder)
-                with folder_written_whole(folder) as fresh:
-                    done = import_lines(settings, fresh, check, note)
-                    report = folder.with_name(f"{folder.name}.json")
-                    write_json(report, done.report())
-                    refuse_faults(done, report)
-                for sentence in told(done):
-                    note(sentence)
-    if not (folder / split).is_dir():
-        raise DataError(f"the sources give no {split} lines", f"see {folder / REPORT}")
-    return read_lines(folder / split, with_degraded=degraded)
+            if not _is_whole(folder, split, degraded):
+                _import_into(folder, settings, check, note)
+        if not (folder / split).is_dir():
+            raise DataError(f"the sources give no {split} lines", f"see {folder / REPORT}")
+        found = read_lines(folder / split, with_degraded=degraded)
+    return found
+
+
+def _is_whole(folder: Path, split: str, degraded: bool) -> bool:
+    """Whether the import is there, if perhaps without lines of that split."""
+    if (folder / REPORT).is_file() and not (folder / split).exists():
+        return True
+    return _read_cached(folder / split, degraded) is not None
+
+
+def _import_into(folder: Path, settings: ImportSettings, check: Callable[[], None], note: Note) -> None:
+    sweep_leftovers(folder)
+    report = folder.with_name(f"{folder.name}.json")
+    with folder_written_whole(folder) as fresh:
+        done = import_lines(settings, fresh, check, note)
+        write_json(report, done.report())
+        refuse_faults(done, report)
+    for sentence in told(done):
+        note(sentence)
 
 
 def _telling_unknown(lines: LineSet, split: str, note: Note) -> LineSet:

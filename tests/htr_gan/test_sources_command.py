@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from htr_gan.__main__ import main
+from htr_gan.config.data_section import DataConfig
+from htr_gan.data.cache import lines_identity
 from htr_gan.data.lines import read_lines
 from tests.htr_gan.source_makers import good_rows, row, write_pack, write_picture
 from tests.htr_gan.test_startup import in_fresh_interpreter
@@ -132,6 +135,18 @@ def test_a_recogniser_trains_on_imported_lines(tmp_path: Path, capsys: pytest.Ca
     assert main(["train", str(config), "--out", str(tmp_path / "second")]) == 0
     again = json.loads((tmp_path / "second" / "recognizer" / "recognizer.json").read_text())
     assert again["sha256"] == stored["sha256"], "the same lines, the same bytes"
+
+
+def test_a_folder_that_is_filled_anew_is_not_taken_for_the_old_one(pack: Path, tmp_path: Path) -> None:
+    """Recognisers are shared under this name."""
+    data, identities = DataConfig(path=tmp_path / "lines"), []
+    for _ in range(2):
+        assert main(["import", str(pack), "--out", str(tmp_path / "lines")]) == 0
+        identities.append(lines_identity(data))
+        assert lines_identity(data) == identities[-1]
+        shutil.rmtree(tmp_path / "lines")
+        pack = write_pack(tmp_path / "other" / "pack", good_rows(5))
+    assert identities[0] != identities[1]
 
 
 def test_bad_lines_end_a_training_before_it_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

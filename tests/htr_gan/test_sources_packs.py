@@ -91,6 +91,17 @@ def test_an_import_is_made_once_and_again_when_a_file_changes(tmp_path: Path, mo
     assert not np.array_equal(load(data_of(pack), TRAIN, tmp_path).clean[0], first.clean[0])
 
 
+@pytest.mark.parametrize("damage", ["clean.npy", "texts.json", "settings.json", "names.json"])
+def test_a_damaged_import_is_made_again(tmp_path: Path, damage: str) -> None:
+    pack = write_pack(tmp_path / "pack", good_rows())
+    first = load(data_of(pack), HELD_OUT, tmp_path)
+    file = next((tmp_path / "cache" / "lines").glob(f"import-*/held-out/{damage}"))
+    os.truncate(file, 5)
+    again = load(data_of(pack), HELD_OUT, tmp_path)
+    assert np.array_equal(first.clean, again.clean)
+    assert again.names == first.names
+
+
 def test_a_stop_leaves_no_half_import(tmp_path: Path) -> None:
     pack = write_pack(tmp_path / "pack", good_rows())
 

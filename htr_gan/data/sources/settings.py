@@ -39,7 +39,7 @@ class ImportSettings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON, with sizes and times of all files."""
-        files = {str(path): _stamps(path) for path in (*self.sources, *([self.charset] if self.charset else []))}
+        files = {str(path): file_stamps(path) for path in (*self.sources, *([self.charset] if self.charset else []))}
         return {
             "recipe": RECIPE,
             "files": files,
@@ -71,7 +71,8 @@ def import_settings(data: DataConfig, columns_per_step: int = COLUMNS_PER_STEP) 
     )
 
 
-def _stamps(path: Path) -> list[list[Any]]:
+def file_stamps(path: Path) -> list[list[Any]]:
+    """Name, size and time of change of the file, or of all files below the folder; MissingFileError if it is gone."""
     if not path.exists():
         raise MissingFileError(path, "a source of lines")
     files = sorted(_files(path)) if path.is_dir() else [path]
