@@ -99,9 +99,16 @@ def _alphabet_of_run(trained: Trained, config: RecognizerConfig) -> Alphabet:
     result = find_recogniser(trained.folder / "recognizer")
     if result is not None:
         return result.alphabet
-    return load_lines(
-        config.data, TRAIN, cache_folder(config), lambda: None, lambda _message: None, degraded=False
-    ).alphabet
+    lines = load_lines(
+        config.data,
+        TRAIN,
+        cache_folder(config),
+        lambda: None,
+        lambda _message: None,
+        degraded=False,
+        columns_per_step=config.model.columns_per_step,
+    )
+    return lines.alphabet
 
 
 def stored_recogniser(trained: Trained) -> StoredRecogniser:

@@ -70,7 +70,8 @@ def lines_to_measure(
         once = config.data.model_copy(update={"degrade": "once"})
         lines = load_pairs(once, split, cache_folder(config), check, note)
     else:
-        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=False)
+        step = config.model.columns_per_step
+        lines = load_lines(config.data, split, cache_folder(config), check, note, degraded=False, columns_per_step=step)
     return _as_measured(lines, f"{data or trained.folder}, {split}", config.data.sources, is_gan=is_gan)
 
 
