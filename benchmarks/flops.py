@@ -26,10 +26,9 @@ def _layer_flops(layer: Any) -> int:
     if kind in ("SpectralNormalization", "TimeDistributed"):
         return _shaped(layer.layer, layer.output.shape)
     if kind == "Bidirectional":
-        steps = layer.input.shape[1]
-        return _lstm(layer.forward_layer, steps, layer.input.shape[-1]) * 2
+        return _lstm(layer.forward_layer, _input(layer)) * 2
     if kind == "LSTM":
-        return _lstm(layer, layer.input.shape[1], layer.input.shape[-1])
+        return _lstm(layer, _input(layer))
     if kind == "MultiHeadAttention":
         return _attention(layer)
     return _shaped(layer, layer.output.shape) if hasattr(layer, "kernel") else 0
@@ -44,8 +43,15 @@ def _shaped(layer: Any, output: Any) -> int:
     return 2 * prod(kernel) * places // getattr(layer, "groups", 1)
 
 
-def _lstm(layer: Any, steps: int, inputs: int) -> int:
-    return 2 * steps * 4 * layer.units * (inputs + layer.units)
+def _input(layer: Any) -> Any:
+    """The shape of what is read; a mask comes as a second input."""
+    given = layer.input
+    return (given[0] if isinstance(given, list) else given).shape
+
+
+def _lstm(layer: Any, shape: Any) -> int:
+    _, steps, inputs = shape
+    return 2 * int(steps * 4 * layer.units * (inputs + layer.units))
 
 
 def _attention(layer: Any) -> int:

@@ -67,8 +67,10 @@ class Setup:
         from htr_gan.data.lines import LineSet
         from htr_gan.data.words import sample_text
         from htr_gan.training.gan_task import GanTask
+        from htr_gan.training.precision import choose_policy, layer_precision
         from htr_gan.training.recogniser_task import new_recogniser
 
+        overrides = {"loss.ctc": 1, **overrides}  # all four terms, as in the experiments that the peer stands for
         config = load_config(config_path, [f"{key}={value}" for key, value in overrides.items()])
         assert isinstance(config, GanConfig)
         wanted = load_config(config.recognizer.config)
@@ -80,7 +82,8 @@ class Setup:
         degraded = rng.integers(0, 256, shape, np.uint8)
         line_set = LineSet(clean, degraded, texts)
         self.config = config
-        self.recogniser = new_recogniser(config.data, wanted.model, line_set.alphabet, use_cudnn=True)
+        with layer_precision(choose_policy(config.train.precision)):
+            self.recogniser = new_recogniser(config.data, wanted.model, line_set.alphabet, use_cudnn=True)
         self.recogniser.trainable = False
         self.task = GanTask(config, line_set.alphabet, self.recogniser, line_set, line_set)
         self.lines = lines
@@ -126,7 +129,9 @@ def plain_step(setup: Setup) -> Callable[[], Any]:
             restored = model.generator(batch["degraded"], training=True)
             true = recogniser(batch["clean"], training=False)
             seen = recogniser(restored, training=True)
-            texts = [with_begin(read_greedy(each["logits"]), model.begin, model.text_length) for each in (true, seen)]
+            texts = [
+                with_begin(read_greedy(each["logits"]), model.texts.begin, model.texts.length) for each in (true, seen)
+            ]
             real = model.discriminator({"line": batch["clean"], "text": texts[0]}, training=True)
             fake = model.discriminator({"line": restored, "text": texts[1]}, training=True)
             judge_loss = discriminator_loss(real, fake, 0.1)
@@ -162,7 +167,8 @@ def parts_of(setup: Setup) -> dict[str, dict[str, float]]:
         "recogniser": forward_flops(recogniser) * lines,
         "discriminator": forward_flops(model.discriminator) * lines,
     }
-    text = with_begin(read_greedy(recogniser(batch["clean"], training=False)["logits"]), model.begin, model.text_length)
+    read = read_greedy(recogniser(batch["clean"], training=False)["logits"])
+    text = with_begin(read, model.texts.begin, model.texts.length)
 
     @tf.function
     def generator() -> Any:
