@@ -33,7 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="write lines of handwriting, clean and degraded, with their texts")
     _add_config(data)
     data.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets the folders train and held-out")
-    data.add_argument("--png", type=int, default=0, metavar="N", help="also write the first N lines as pictures, and a sheet")
+    data.add_argument(
+        "--png", type=int, default=0, metavar="N", help="also write the first N lines as pictures, and a sheet"
+    )
     add_import_command(commands)
     add_use_commands(commands)
     return parser

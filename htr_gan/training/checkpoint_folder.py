@@ -89,6 +89,11 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
+def checkpoint_ages(run_folder: Path) -> list[tuple[int, int]]:
+    """(epochs, steps in the unfinished epoch) of the checkpoints of a run, the oldest first."""
+    return [_age(name) for name in _names(run_folder / FOLDER)]
+
+
 def best_checkpoint(run_folder: Path, progress: Progress) -> Path:
     """Where the best epoch's checkpoint should be."""
     return run_folder / FOLDER / f"epoch-{progress.best_epoch:04d}"

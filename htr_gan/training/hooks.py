@@ -124,3 +124,7 @@ class Hooks:
                     "The run ends; its checkpoints are good.",
                     "correct it or take it out of train.callbacks, and start again: the run goes on",
                 ) from error
+
+
+NO_HOOKS = Hooks()
+"""Of a training without callbacks of the user."""

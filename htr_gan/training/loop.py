@@ -31,6 +31,7 @@ from htr_gan.training.checkpoint_folder import (
     Checkpoint,
     best_checkpoint,
     check_fit,
+    checkpoint_ages,
     load_arrays,
     save_checkpoint,
 )
@@ -84,7 +85,9 @@ class Loop:
     def run(self) -> None:
         """Train to the last epoch; `StopRequested` leaves a checkpoint of exactly this step behind."""
         check_formulas(self.config.train, self.task)
-        if self.is_over:
+        self._look_for_the_best_again()
+        was_over = self.is_over
+        if was_over:
             self._report_again()
         else:
             self._train()
@@ -92,6 +95,16 @@ class Loop:
             self.restore_best()
             self._write_final()
         self._close()
+        if not was_over:
+            self.hooks.call("train_end", lambda: self._end_record("complete"))
+
+    def _look_for_the_best_again(self) -> None:
+        """Another `train.keep.best` than before: which of the epochs that are still on the disk is the best now?"""
+        keep, progress = self.config.train.keep, self.progress
+        if keep.best == (progress.best_formula or type(keep)().best):
+            return
+        there = {number for number, _ in checkpoint_ages(self.folder)}
+        progress.choose_best(parse_expression(keep.best), there)
 
     @property
     def is_over(self) -> bool:
@@ -119,7 +132,6 @@ class Loop:
                 self.save()
             self.hooks.call("train_end", lambda: self._end_record("stopped"))
             raise
-        self.hooks.call("train_end", lambda: self._end_record("complete"))
 
     def _report_again(self) -> None:
         """The training was over before: whoever reads only this attempt's events should see how it ended."""

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-LATER = ("early_stop", "plateau")
+from htr_gan.expression import Expression
+
+LATER = ("early_stop", "plateau", "best_formula")
 """Fields that records of the first release do not have."""
 
 
@@ -23,6 +25,8 @@ class Progress:
     best_epoch: int = 0
     """The epoch with the best score so far; 0 before the first."""
     best_score: float | None = None
+    best_formula: str = ""
+    """What `best_score` is the value of; empty in records of the first release and before the first epoch."""
     partial_means: dict[str, list[float]] = field(default_factory=dict)
     """Running loss means of the unfinished epoch."""
     early_stop: dict[str, Any] = field(default_factory=dict)
@@ -40,6 +44,17 @@ class Progress:
             self.best_score, self.best_epoch = score, self.epochs_done
         self.best_epoch = self.best_epoch or self.epochs_done
 
+    def choose_best(self, score: Expression, there: set[int]) -> None:
+        """Compare finished epochs anew, those in `there`; an epoch without the metrics of `score` is never the best."""
+        self.best_epoch, self.best_score, self.best_formula = 0, None, score.text
+        for epoch in self.history:
+            if epoch["epoch"] not in there or not score.names <= epoch["values"].keys():
+                continue
+            value = score(epoch["values"])
+            if math.isfinite(value) and (self.best_score is None or value > self.best_score):
+                self.best_epoch, self.best_score = epoch["epoch"], value
+        self.best_epoch = self.best_epoch or self.epochs_done
+
     def record(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -50,6 +65,7 @@ class Progress:
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,
             "partial_means": self.partial_means,
+            "best_formula": self.best_formula,
             "early_stop": self.early_stop,
             "plateau": self.plateau,
         }

@@ -16,7 +16,7 @@ from htr_gan.training.advice import advice
 from htr_gan.training.checkpoint_folder import Checkpoint
 from htr_gan.training.clean_targets import TargetCache
 from htr_gan.training.gan_task import GanTask
-from htr_gan.training.hooks import Hooks
+from htr_gan.training.hooks import NO_HOOKS, Hooks
 from htr_gan.training.inject import Injection
 from htr_gan.training.loop import Loop
 from htr_gan.training.shared_recogniser import (
@@ -38,7 +38,7 @@ def run_session(
     events: EventSink,
     stop: StopFlag,
     injection: Injection | None,
-    hooks: Hooks,
+    hooks: Hooks = NO_HOOKS,
 ) -> None:
     """Train `config` in `out` from `checkpoint` on; raises for everything but success."""
     _share_gpus()

@@ -24,7 +24,7 @@ from htr_gan.training.stepped import seed_variables
 from tests.htr_gan.conftest import write_micro
 from tests.htr_gan.runs import NO_JUDGE, events, state, stop_at, train
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(900)]
 
 HOOKS = """
 import json

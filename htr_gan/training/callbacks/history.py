@@ -27,6 +27,7 @@ class History(keras.callbacks.Callback):  # type: ignore[misc]
         """Take the values."""
         values = {name: float(value) for name, value in logs.items()}
         self._progress.finish_epoch(values, self._score(values))
+        self._progress.best_formula = self._score.text
         record = {"best_epoch": self._progress.best_epoch, "epochs": self._progress.history}
         write_json(self._folder / NAME, record)
         write_atomic(self._folder / TABLE, as_table(self._progress.history).encode())
