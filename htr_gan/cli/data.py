@@ -13,7 +13,7 @@ from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines, write_lines
 from htr_gan.data.line_pictures import write_pictures
 from htr_gan.data.lines import LineSet, read_lines, write_set
 from htr_gan.data.live import LivePictures, live_augmented
-from htr_gan.data.pairs import live_pictures, load_pairs
+from htr_gan.data.pairs import live_pictures, load_pairs, on_white_paper
 from htr_gan.errors import EXIT_STOPPED, StopRequested, UsageError
 from htr_gan.files import folder_written_whole, sweep_leftovers
 from htr_gan.stop import StopFlag
@@ -62,7 +62,8 @@ def _given_lines(config: Config, split: str, stop: StopFlag) -> LineSet:
         data = config.data.model_copy(update={"degrade": "once"})
         return load_pairs(data, split, cache, stop.check, print)
     columns = config.model.columns_per_step
-    return load_lines(config.data, split, cache, stop.check, print, degraded=False, columns_per_step=columns)
+    lines = load_lines(config.data, split, cache, stop.check, print, degraded=False, columns_per_step=columns)
+    return on_white_paper(lines, stop.check) if config.data.flatten and lines.imported else lines
 
 
 def _live(config: Config, lines: LineSet) -> Mapping[str, LivePictures]:

@@ -26,6 +26,8 @@ class SynthesisConfig(Section):
     """How strong each kind of damage is, relative to the recipe."""
     paper: Path | None = None
     """Folder with PNG strips of real paper without writing, which take the place of rendered paper."""
+    augraphy: bool = False
+    """Also apply some augmentations of the package augraphy (an optional extra) to degraded lines; slow."""
     texts: Path | None = None
     """Texts of rendered lines: a text file, or `words.tsv` with columns word and count; empty: common English words."""
     flatten: bool | None = None

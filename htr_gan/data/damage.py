@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from htr_gan.config.effects_section import EffectsConfig
 from htr_gan.config.synthesis_section import SynthesisConfig
+from htr_gan.data.augraphy_page import augraphy_version, check_augraphy
 from htr_gan.data.paper import strips_fingerprint
 
 REVISION = 1
@@ -90,13 +90,17 @@ class Damage:
     blocks: float = 0.0
     strips: str | None = None
     """Folder with strips of real paper."""
+    augraphy: bool = False
+    """Whether the optional package adds its own."""
 
     def record(self) -> dict[str, Any]:
         """As JSON for fingerprints; strips count by their contents. Empty for the damage of the first release."""
         if self == Damage(strength=self.strength):
             return {}
         strips = None if self.strips is None else strips_fingerprint(self.strips)
-        return {**asdict(self), "strips": strips, "revision": REVISION}
+        own = {name: value for name, value in asdict(self).items() if name != "augraphy"}
+        package = {"augraphy": augraphy_version()} if self.augraphy else {}
+        return {**own, "strips": strips, "revision": REVISION, **package}
 
 
 def damage_of(data: SynthesisConfig) -> Damage:
@@ -104,4 +108,7 @@ def damage_of(data: SynthesisConfig) -> Damage:
     own = 1.0 if data.recipe == "historic" else 0.0
     amounts = {name: getattr(data.effects, name) for name in EffectsConfig.model_fields}
     filled = {name: own if amount is None else float(amount) for name, amount in amounts.items()}
-    return Damage(data.recipe, data.strength, **filled, strips=None if data.paper is None else str(Path(data.paper)))
+    if data.augraphy:
+        check_augraphy()  # said here, before anything is made
+    strips = None if data.paper is None else str(data.paper)
+    return Damage(data.recipe, data.strength, **filled, strips=strips, augraphy=data.augraphy)

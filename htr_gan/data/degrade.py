@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htr_gan.data import effects
+from htr_gan.data.augraphy_page import augraphy_page
 from htr_gan.data.damage import RECIPES, Damage, Recipe
 from htr_gan.data.paper import load_strips, place_strip
 from htr_gan.data.render import Picture
@@ -93,6 +94,8 @@ def degrade(
         ink = effects.pale(ink, float(paper.mean()), recipe.contrast, damage.pale, more)
     page = add_noise(paper * (1.0 - ink), recipe.grain, recipe.specks, strength * damage.noise, rng)
     done = (np.clip(page, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    if damage.augraphy:
+        done = augraphy_page(done, more)
     return effects.blocks(done, damage.blocks, more) if damage.blocks else done
 
 

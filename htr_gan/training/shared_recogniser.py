@@ -44,6 +44,7 @@ _NOT_LEARNED = (
     "data.recipe",
     "data.effects.",
     "data.paper",
+    "data.augraphy",
     "data.texts",
     "model.use_cudnn",
     "init",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.machinery
+import importlib.util
+import random
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
+from htr_gan.__main__ import main
 from htr_gan.config.data_section import DataConfig
 from htr_gan.config.effects_section import EffectsConfig
 from htr_gan.config.load import load_config
-from htr_gan.config.schema import GanConfig
 from htr_gan.data import pairs
+from htr_gan.data.augraphy_page import CHOICES
 from htr_gan.data.cache import HELD_OUT, TRAIN, load_lines, settings_of
 from htr_gan.data.damage import Damage, damage_of
 from htr_gan.data.degrade import degrade
@@ -30,11 +35,8 @@ from htr_gan.data.pairs import DegradedLines, live_degraded, load_pairs
 from htr_gan.data.paper import load_strips, place_strip, strips_fingerprint
 from htr_gan.data.render import Picture, render_line
 from htr_gan.errors import ConfigError, DataError, MissingFileError, StopRequested
-from htr_gan.events import EventLog
-from htr_gan.stop import StopFlag
 from htr_gan.training.checkpoint_folder import find_checkpoint
 from htr_gan.training.feeding import step_batches
-from htr_gan.training.session import run_session
 
 SMALL = DataConfig(lines=6, held_out=4, height=32, width=128, text_length=8, fonts=("kalam",), workers=0)
 HISTORIC = damage_of(SMALL.model_copy(update={"recipe": "historic"}))
@@ -322,31 +324,26 @@ def test_a_stop_while_degrading_is_heard(monkeypatch: pytest.MonkeyPatch, tmp_pa
         load_pairs(imported(monkeypatch, tmp_path), TRAIN, tmp_path, stop, ignore)
 
 
-def train_gan(config: GanConfig, folder: Path, epochs: tuple[int, ...]) -> str:
+def train_gan(path: Path, folder: Path, *, epochs: tuple[int, ...]) -> str:
     """SHA-256 of the last state, after runs that each go on to so many epochs."""
-    folder.mkdir()
-    recogniser = load_config(config.recognizer.config)
+    # A constant rate: a cosine would depend on the number of epochs, which differs between the parts.
+    keys = ("degrade=every_pass", "recipe=historic", "lines=7")
+    settings = [f"data.{key}" for key in keys] + ["train.samples=0", "train.final_lr=1.0", "train.warmup=0"]
     for count in epochs:
-        part = config.model_copy(update={"train": config.train.model_copy(update={"epochs": count})})
-        log = EventLog(folder / "events.jsonl")
-        assert not isinstance(recogniser, GanConfig)
-        run_session(part, recogniser, folder, find_checkpoint(folder), log, StopFlag(), None)
+        sets = [word for key in (*settings, f"train.epochs={count}") for word in ("--set", key)]
+        assert main(["train", str(path), "--out", str(folder), *sets]) == 0
     found = find_checkpoint(folder)
     assert found is not None
+    digest = hashlib.sha256()
     with np.load(found.path / "state.npz") as file:
-        digest = hashlib.sha256()
         for name in sorted(file.files):
             digest.update(name.encode() + file[name].tobytes())
     return digest.hexdigest()
 
 
-def test_an_interrupted_training_on_live_lines_ends_with_the_same_bytes(gan_config: GanConfig, tmp_path: Path) -> None:
-    data = gan_config.data.model_copy(update={"degrade": "every_pass", "recipe": "historic", "lines": 7})
-    # A constant rate: the number of epochs differs between the parts, and with it a cosine would.
-    train = gan_config.train.model_copy(update={"epochs": 2, "samples": 0, "final_lr": 1.0, "warmup": 0})
-    config = gan_config.model_copy(update={"data": data, "train": train})
-    whole = train_gan(config, tmp_path / "whole", (2,))
-    assert train_gan(config, tmp_path / "parts", (1, 2)) == whole
+def test_an_interrupted_training_on_live_lines_ends_with_the_same_bytes(micro: Path, tmp_path: Path) -> None:
+    whole = train_gan(micro, tmp_path / "whole", epochs=(2,))
+    assert train_gan(micro, tmp_path / "parts", epochs=(1, 2)) == whole
 
 
 @pytest.mark.parametrize(
@@ -372,3 +369,53 @@ def test_effects_left_open_are_the_recipe_s(write_config: Callable[[str], Path],
     assert damage("recipe: historic, effects: {pale: 0.5}").pale == 0.5
     assert damage("recipe: classic", "data.effects.shadow=2").shadow == 2.0
     assert damage(f"paper: {strips.name}").strips == str(strips)
+
+
+class FakeAugmentation:
+    """Draws from all global generators, as augraphy's do, when it is made and when it is used."""
+
+    def __init__(self, p: float) -> None:
+        assert p == 1
+        self.offset = random.randrange(50)
+
+    def __call__(self, page: Picture) -> Picture:
+        grain = np.random.randint(0, 20, page.shape)
+        return (page.astype(int) // 2 + grain + self.offset).astype(np.uint8)
+
+
+@pytest.fixture
+def fake_augraphy(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("augraphy")
+    module.__spec__ = importlib.machinery.ModuleSpec("augraphy", None)
+    for name, _ in CHOICES:
+        setattr(module, name, FakeAugmentation)
+    monkeypatch.setitem(sys.modules, "augraphy", module)
+
+
+@pytest.mark.usefixtures("fake_augraphy")
+def test_augraphy_depends_on_the_visit_and_leaves_global_generators_alone() -> None:
+    lines = replace(degraded(), damage=replace(HISTORIC, augraphy=True))
+    random.seed(1)
+    np.random.seed(1)
+    before = (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]
+    first = [lines.visit(index, 0) for index in range(5)]
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before  # type: ignore[index]
+    random.seed(2)
+    again = [lines.visit(index, 0) for index in reversed(range(5))][::-1]
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], degraded().visit(0, 0))
+
+
+def test_augraphy_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(MissingFileError, match="augraphy") as caught:
+        damage_of(SMALL.model_copy(update={"augraphy": True}))
+    assert "htr-tui[train,augraphy]" in caught.value.hint
+
+
+def test_augraphy_itself_gives_the_same_bytes_again() -> None:
+    pytest.importorskip("augraphy")
+    lines = replace(degraded(), damage=replace(HISTORIC, augraphy=True))
+    first = [lines.visit(index, 0) for index in range(4)]
+    again = [lines.visit(index, 0) for index in reversed(range(4))][::-1]
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
