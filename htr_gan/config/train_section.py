@@ -44,6 +44,8 @@ class GanTrainConfig(TrainConfig):
     """Of the generator; muon (orthogonalised steps of its kernels) learns faster and wants a rate about 7 times as high."""
     discriminator_lr: Positive = 4e-4
     """Learning rate of the discriminator, constant."""
+    contrast_lr: Positive = 1e-3
+    """Learning rate of the contrastive loss's network, constant."""
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """Real pairs count as 1 minus this, so that the discriminator never gets certain."""
     samples: Annotated[int, Field(ge=0, le=64)] = 4

@@ -150,7 +150,7 @@ def _new_model(config: GanConfig, alphabet: Alphabet, recogniser: Any) -> Restor
     model.compile_with(
         _generator_optimizer(plan, rate),
         keras.optimizers.Adam(plan.discriminator_lr, beta_1=0.5, clipnorm=plan.clipnorm, name="discriminator_adam"),
-        None if contrast is None else keras.optimizers.Adam(rate, clipnorm=plan.clipnorm, name="contrast_adam"),
+        _contrast_optimizer(plan) if contrast is not None else None,
     )
     return model
 
@@ -159,6 +159,11 @@ def _generator_optimizer(plan: GanTrainConfig, rate: Any) -> Any:
     if plan.optimizer == "muon":
         return KernelMuon(rate, clipnorm=plan.clipnorm, name="generator_muon")
     return keras.optimizers.Adam(rate, beta_1=0.5, clipnorm=plan.clipnorm, name="generator_adam")
+
+
+def _contrast_optimizer(plan: GanTrainConfig) -> Any:
+    """With a rate of its own: the generator's may be that of Muon, far too high for Adam."""
+    return keras.optimizers.Adam(plan.contrast_lr, clipnorm=plan.clipnorm, name="contrast_adam")
 
 
 def new_generator(data: DataConfig, shape: GanModelConfig) -> Any:

@@ -104,14 +104,16 @@ def test_errors_are_counted_against_the_transcription_and_over_the_corpus(gan_co
     """There: against the recogniser's own reading of the clean line, and as a mean of ratios."""
     recogniser = small_recogniser(gan_config)
     task = small_task(gan_config, recogniser)
+    readings = task.model.readings
+    assert readings is not None
     own = [read_greedy(recogniser(batch["clean"], training=False)["logits"]) for batch in task.held_out_batches()]
-    task.model.readings.write(tf.range(8), tf.concat(own, axis=0))
+    readings.write(tf.range(8), tf.concat(own, axis=0))
     assert task.error_rates()["val/cer"] > 0.5, "an untrained recogniser agrees with itself, not with the text"
     right = LOWERCASE.encode_padded(TEXTS, 16)
-    task.model.readings.write(tf.range(8), tf.constant(right))
+    readings.write(tf.range(8), tf.constant(right))
     assert task.error_rates()["val/cer"] == 0.0
     right[2, :10] = LOWERCASE.encode("bbbbbbbbbb")
-    task.model.readings.write(tf.range(8), tf.constant(right))
+    readings.write(tf.range(8), tf.constant(right))
     letters = sum(map(len, TEXTS))
     assert task.error_rates()["val/cer"] == pytest.approx(10 / letters), "one bad line of one letter is not 1000 %"
     assert character_error_rate(["", "abcd"], ["x", "abcd"]) == pytest.approx(1 / 5)
