@@ -94,7 +94,7 @@ class Loop:
         if self.config.train.early_stop.restore_best:
             self.restore_best()
             self._write_final()
-        self._close()
+        self.events.note(f"peak memory: {describe_memory(peak_memory())}")
         if not was_over:
             self.hooks.call("train_end", lambda: self._end_record("complete"))
 
@@ -168,12 +168,11 @@ class Loop:
                 shutil.copyfile(file, fresh / file.name)
         self.events.note(f"the best epoch, {self.progress.best_epoch}, is the final state, in {FINAL}")
 
-    def _close(self) -> None:
-        """What people want to know at the end."""
+    def summarise(self) -> None:
+        """`summary.md`, when all other files of the run are there."""
         remarks = [f"peak memory: {describe_memory(peak_memory())}"]
         if self.stopped_early:
             remarks.append(f"stopped early at epoch {self.progress.epochs_done}: {self.stopped_early}")
-        self.events.note(remarks[0])
         if self.progress.history:
             write_summary(self.folder, self.config, self.progress, remarks)
 

@@ -77,6 +77,7 @@ def _run_recogniser(
         begin_with(config.init, task, events)
     loop.run()
     write_best_recogniser(out / RECOGNISER_FOLDER, task, config, loop)
+    loop.summarise()
 
 
 def _run_gan(
@@ -106,3 +107,4 @@ def _run_gan(
         loop.restore(checkpoint)
     stop.check()
     loop.run()
+    loop.summarise()

@@ -108,7 +108,7 @@ def write_best_recogniser(folder: Path, task: RecogniserTask, config: Recognizer
 
 def copy_recogniser(stored: StoredRecogniser, folder: Path) -> None:
     """Make a run's folder complete: whole or not at all; one that is there already stays."""
-    there = find_recogniser(folder)
+    there = _find_intact(folder)
     if folder.resolve() == stored.folder.resolve() or (there is not None and there.sha256 == stored.sha256):
         return
     sweep_leftovers(folder)

@@ -37,7 +37,7 @@ def write_summary(folder: Path, config: Config, progress: Progress, remarks: lis
 def summary_text(folder: Path, config: Config, progress: Progress, remarks: list[str]) -> str:
     """Markdown; `remarks` are sentences, such as why the training ended early."""
     done, train = progress.epochs_done, config.train
-    lines = [f"# {_cell(folder.name)}", ""]
+    lines = [f"# {_cell(folder.resolve().name)}", ""]
     lines += [
         f"Task `{config.task}`, {done} of {train.epochs} epochs of {train.steps} steps, "
         f"effective batch {train.batch * train.accumulation}, seed {config.seed}.",
