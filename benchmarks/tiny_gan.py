@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/tiny_gan.py --seeds 1 2 3
 
-Prints a Markdown table and one line of JSON. Each run is `htr-gan train` as users start it, in a process of its own; all runs
-share one recogniser, and each seed has its own initial weights and data order on the same lines.
+Prints Markdown tables and one line of JSON. Each run is `htr-gan train` as users start it, in a process of its own; all runs
+share one recogniser, and each seed has its own initial weights and data order on the same lines. The first run may render lines
+and train the recogniser too; with HTR_GAN_CACHE naming a folder where they are, it does not.
 """
 
 from __future__ import annotations
@@ -20,66 +21,37 @@ import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 ROOT = Path(__file__).parents[1]
 
 
-def divide_background(line: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Classic restoration: paper estimated by closing and blur, divided out, contrast stretched.
-
-    The numbers are the best of 72 settings for CER on the held-out lines themselves, so in favour of this peer.
-    """
-    quiet = cv2.medianBlur(line, 3)
-    closed = cv2.morphologyEx(quiet, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-    paper = cv2.GaussianBlur(closed, (0, 0), 3).astype(np.float32)
-    flat = cv2.GaussianBlur(quiet, (0, 0), 0.5).astype(np.float32) / np.maximum(paper, 1.0)
-    stretched: NDArray[np.float32] = np.clip((flat - 0.5) / 0.42, 0.0, 1.0).astype(np.float32)
-    return stretched
+SYSTEMS = ("degraded", "background", "restored", "clean")
+PSNR_DB, CER = 22.5, 0.15
+"""What counts as good, for the seconds to get there."""
 
 
-def measure_without_learning(config_path: Path, overrides: list[str]) -> dict[str, dict[str, float]]:
-    """The same metrics for the degraded lines as they are, for background division, and for the clean lines."""
-    import tensorflow as tf
+def measure(run: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """The last checkpoint by `htr-gan evaluate`: each system's metrics with their intervals over lines."""
+    command = [sys.executable, "-m", "htr_gan", "evaluate", str(run), "--checkpoint", "last", "--json"]
+    found: dict[str, dict[str, dict[str, float]]] = json.loads(output_of(command))["systems"]
+    return found
 
-    from htr_gan.config.load import load_config
-    from htr_gan.config.places import cache_folder
-    from htr_gan.config.schema import GanConfig, RecognizerConfig
-    from htr_gan.data.cache import HELD_OUT, load_lines
-    from htr_gan.events import EventLog
-    from htr_gan.metrics.picture import psnr, ssim
-    from htr_gan.metrics.text import character_error_rate, word_error_rate
-    from htr_gan.models.reading import read_greedy
-    from htr_gan.stop import StopFlag
-    from htr_gan.training.shared_recogniser import load_recogniser, provide_recogniser
 
-    config = load_config(config_path, overrides)
-    assert isinstance(config, GanConfig)
-    wanted = load_config(config.recognizer.config)
-    assert isinstance(wanted, RecognizerConfig)
-    stored = provide_recogniser(config, wanted, EventLog(Path(os.devnull)), StopFlag())
-    recogniser = load_recogniser(stored, config)
-    lines = load_lines(config.data, HELD_OUT, cache_folder(config), lambda: None, lambda _: None, degraded=True)
-    assert lines.degraded is not None
-    clean = lines.clean.astype(np.float32)[..., None] / 255.0
-    candidates = {
-        "degraded": lines.degraded.astype(np.float32)[..., None] / 255.0,
-        "background division": np.stack([divide_background(line) for line in lines.degraded])[..., None],
-        "clean": clean,
-    }
-    table = {}
-    for name, pictures in candidates.items():
-        labels = read_greedy(recogniser(tf.constant(pictures), training=False)["logits"]).numpy()
-        read = [stored.alphabet.decode(row) for row in labels]
-        table[name] = {
-            "val/psnr": float(np.mean(psnr(pictures, clean))),
-            "val/ssim": float(np.mean(ssim(pictures, clean))),
-            "val/cer": character_error_rate(read, lines.texts),
-            "val/wer": word_error_rate(read, lines.texts),
-        }
-    return table
+def output_of(command: list[str]) -> str:
+    """What a command prints; its errors if it fails."""
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+    return result.stdout
+
+
+def seconds_to_target(out: Path, started: float) -> float | None:
+    """Wall seconds from the start of the process to the first epoch, validation included, that is good enough."""
+    for line in (out / "events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        values = event.get("values", {})
+        if event["kind"] == "metrics" and values.get("val/psnr", 0.0) >= PSNR_DB and values["val/cer"] <= CER:
+            return float(event["t"]) - started
+    return None
 
 
 def train(config: Path, out: Path, overrides: list[str]) -> dict[str, Any]:
@@ -87,14 +59,13 @@ def train(config: Path, out: Path, overrides: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "htr_gan", "train", str(config), "--out", str(out)]
     for override in overrides:
         command += ["--set", override]
-    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}{result.stderr}")
+    started, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    output_of(command)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     epochs = json.loads((out / "history.json").read_text())["epochs"]
-    return {**epochs[-1]["values"], "wall_s": time.monotonic() - started, "cpu_s": cpu, "steps": epochs[-1]["step"]}
+    seconds = {"wall_s": time.time() - started, "cpu_s": cpu, "target_s": seconds_to_target(out, started)}
+    return {**epochs[-1]["values"], **seconds, "steps": epochs[-1]["step"]}
 
 
 def spread(values: list[float], digits: int, scale: float = 1.0) -> str:
@@ -107,7 +78,10 @@ def spread(values: list[float], digits: int, scale: float = 1.0) -> str:
 
 def row(name: str, runs: list[dict[str, Any]]) -> str:
     """One line of the table."""
-    cells = [spread([run[metric] for run in runs], digits, scale) for metric, digits, scale in COLUMNS]
+    cells = [
+        spread([run[metric] for run in runs], digits, scale) if metric in runs[0] else ""
+        for metric, digits, scale in COLUMNS
+    ]
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
@@ -139,20 +113,33 @@ def main() -> None:
             seed: train(arguments.config, folder / f"gan-{seed}", [*overrides, f"seed={seed}"])
             for seed in arguments.seeds
         }
-        others = measure_without_learning(arguments.config, overrides)
-    steps, wall = next(iter(runs.values()))["steps"], [run["wall_s"] for run in runs.values()]
+        measured = {seed: measure(folder / f"gan-{seed}") for seed in runs}
+    print_tables(runs, measured, readers)
+    record = {"config": str(arguments.config), "overrides": overrides, "runs": runs, "recognisers": readers}
+    print(json.dumps({**record, "measured": measured}))
+
+
+def print_tables(
+    runs: dict[int, dict[str, Any]], measured: dict[int, dict[str, Any]], readers: dict[int, dict[str, Any]]
+) -> None:
+    """The methods side by side, then each seed with its interval over lines and its cost."""
     print("| held-out lines | PSNR dB | SSIM | CER % | WER % |\n|---|---|---|---|---|")
-    for name, values in others.items():
-        if name != "clean":
-            print(row(name, [values]))
-    print(row(f"GAN, {steps} steps, {len(runs)} seeds", list(runs.values())))
-    print(f"| clean | | 1 | {others['clean']['val/cer'] * 100:.1f} | {others['clean']['val/wer'] * 100:.1f} |")
+    others = next(iter(measured.values()))
+    for name in SYSTEMS:
+        if name == "restored":
+            steps = next(iter(runs.values()))["steps"]
+            print(row(f"GAN, {steps} steps, {len(runs)} seeds", list(runs.values())))
+        elif name in others:
+            print(row(name, [{f"val/{metric}": figure["value"] for metric, figure in others[name].items()}]))
+    print("\n| seed | PSNR dB | CER % (95 % of lines) | CPU-s | wall s | wall s to target |\n|---|---|---|---|---|---|")
+    for seed, run in runs.items():
+        cer = measured[seed]["restored"]["cer"]
+        rate = f"{cer['value'] * 100:.1f} ({cer['low'] * 100:.1f} to {cer['high'] * 100:.1f})"
+        target = "-" if run["target_s"] is None else f"{run['target_s']:.0f}"
+        print(f"| {seed} | {run['val/psnr']:.2f} | {rate} | {run['cpu_s']:.0f} | {run['wall_s']:.0f} | {target} |")
     if readers:
         rates = ", ".join(f"{seed}: {run['val/cer'] * 100:.1f}" for seed, run in readers.items())
         print(f"\nRecogniser, CER % on held-out clean lines, by seed: {rates}")
-    print(f"\nSeconds a run (the first one may train the recogniser too): wall {', '.join(f'{s:.0f}' for s in wall)}")
-    record = {"config": str(arguments.config), "overrides": overrides, "runs": runs, "recognisers": readers}
-    print(json.dumps({**record, "others": others}))
 
 
 if __name__ == "__main__":
