@@ -220,3 +220,35 @@ def test_a_cache_that_cannot_be_written_is_told_and_does_not_end_the_training(
     ((message, level),) = notes
     assert level == "warning"
     assert "cannot be kept" in message
+
+
+def pixel_changes(config: GanConfig, norm: str, accumulation: int) -> dict[str, Any]:
+    """The generator after one step on all eight lines, in so many parts."""
+    config = changed(changed(config, "model", norm=norm), "loss", pixel=1.0, rec_feat=0.0, adv=0.0)
+    config = changed(config, "train", batch=8, accumulation=accumulation)
+    task = small_task(config)
+    task.model.compile_with(keras.optimizers.SGD(0.1, name="g"), keras.optimizers.SGD(0.1, name="d"))
+    take_steps(task, config, 0, 1)
+    return variable_arrays(task.model)
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_parts_have_the_gradient_of_the_whole_unless_batch_norm_stands_between(
+    gan_config: GanConfig, norm: str
+) -> None:
+    whole, parts = (pixel_changes(gan_config, norm, accumulation) for accumulation in (1, 2))
+    kernels = [name for name in whole if name.startswith("generator/") and name.endswith("kernel")]
+    apart = max(float(np.abs(whole[name] - parts[name]).max()) for name in kernels)
+    assert apart < 1e-7 if norm == "group" else apart > 1e-7
+
+
+def test_contrastive_loss_compares_within_a_part(gan_config: GanConfig) -> None:
+    """What the note about accumulation says: the mean of the parts' losses, with fewer negatives each."""
+    config = changed(gan_config, "loss", pixel=0.0, rec_feat=0.0, adv=0.0, contrastive=1.0)
+    config = changed(config, "model", norm="group")
+    values = []
+    for accumulation in (1, 2):
+        plan = changed(config, "train", batch=8, accumulation=accumulation)
+        (losses,) = take_steps(small_task(plan), plan, 0, 1)
+        values.append(losses["loss/contrastive"])
+    assert values[1] < values[0] - 0.3, "chance is the logarithm of 4 instead of 8"
