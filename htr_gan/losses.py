@@ -12,26 +12,36 @@ REACH = 60.0
 """In natural logarithms; e^-60 is a probability that no reading needs to go below."""
 
 
-def pixel_loss(restored: Any, clean: Any) -> Any:
-    """Mean absolute difference of pixels."""
-    return tf.reduce_mean(tf.abs(tf.cast(restored, tf.float32) - tf.cast(clean, tf.float32)))
+def _mean_over_lines(values: Any, share: Any) -> Any:
+    """The mean of `values` [batch, ...]; lines count as much as `share` [batch] says, and all are divided by.
+
+    So a term over some of the lines is still a mean over the batch, and gradients of parts of a batch still add up.
+    """
+    if share is None:
+        return tf.reduce_mean(values)
+    return tf.reduce_mean(share * tf.reduce_mean(tf.reshape(values, [tf.shape(values)[0], -1]), axis=1))
 
 
-def feature_loss(features: Any, clean_features: Any) -> Any:
+def pixel_loss(restored: Any, clean: Any, share: Any = None) -> Any:
+    """Mean absolute difference of pixels, of the lines that `share` [batch] counts."""
+    return _mean_over_lines(tf.abs(tf.cast(restored, tf.float32) - tf.cast(clean, tf.float32)), share)
+
+
+def feature_loss(features: Any, clean_features: Any, share: Any = None) -> Any:
     """Mean squared difference of the recogniser's CNN features: what makes letters legible, not merely dark."""
     wanted = tf.cast(clean_features, tf.float32)
-    return tf.reduce_mean(tf.math.squared_difference(tf.cast(features, tf.float32), wanted))
+    return _mean_over_lines(tf.math.squared_difference(tf.cast(features, tf.float32), wanted), share)
 
 
-def ctc_loss(logits: Any, labels: Any) -> Any:
-    """CTC of right-padded `labels`; not clipped, as a clipped loss has no gradient. Norms are clipped instead."""
+def ctc_loss(logits: Any, labels: Any, share: Any = None) -> Any:
+    """CTC of right-padded `labels`, of the lines that `share` [batch] counts; not clipped, as a clipped loss has no gradient. Norms are clipped instead."""
     logits = _within_reach(tf.cast(logits, tf.float32))
     steps = tf.fill([tf.shape(logits)[0]], tf.shape(logits)[1])
     sparse = tf.sparse.from_dense(tf.cast(labels, tf.int32))  # blanks are the padding; the sparse op is 7 times faster
     losses = tf.nn.ctc_loss(
         labels=sparse, logits=logits, label_length=None, logit_length=steps, logits_time_major=False, blank_index=BLANK
     )
-    return tf.reduce_mean(losses)
+    return _mean_over_lines(losses, share)
 
 
 def _within_reach(logits: Any) -> Any:
@@ -75,12 +85,12 @@ def adversarial_loss(fake_logits: Any) -> Any:
     return _cross_entropy(fake_logits, 1.0)
 
 
-def discriminator_loss(real_logits: Any, fake_logits: Any, smoothing: float) -> Any:
-    """The discriminator's side, with one-sided label smoothing."""
-    return _cross_entropy(real_logits, 1.0 - smoothing) + _cross_entropy(fake_logits, 0.0)
+def discriminator_loss(real_logits: Any, fake_logits: Any, smoothing: float, share: Any = None) -> Any:
+    """The discriminator's side, with one-sided label smoothing; `share` [batch] says which clean lines are real."""
+    return _cross_entropy(real_logits, 1.0 - smoothing, share) + _cross_entropy(fake_logits, 0.0)
 
 
-def _cross_entropy(logits: Any, target: float) -> Any:
+def _cross_entropy(logits: Any, target: float, share: Any = None) -> Any:
     logits = tf.cast(logits, tf.float32)
     labels = tf.fill(tf.shape(logits), target)
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits))
+    return _mean_over_lines(tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits), share)

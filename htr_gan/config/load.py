@@ -188,6 +188,9 @@ def _with_absolute_paths(config: Config, folder: Path, overridden: dict[KeyPath,
     if isinstance(config, RecognizerConfig) and config.init is not None:
         updates["init"] = absolute(config.init, ("init",))
     if isinstance(config, GanConfig):
+        if config.unpaired.sources:
+            real = tuple(absolute(source, ("unpaired", "sources")) for source in config.unpaired.sources)
+            updates["unpaired"] = config.unpaired.model_copy(update={"sources": real})
         reference = config.recognizer
         paths = {"config": absolute(reference.config, ("recognizer", "config"))}
         if reference.path is not None:

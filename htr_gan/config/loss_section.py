@@ -8,7 +8,8 @@ from pydantic import Field
 
 from htr_gan.config.section import Positive, Section, Weight
 
-TERMS = ("pixel", "rec_feat", "ctc", "adv", "contrastive")
+TERMS = ("pixel", "rec_feat", "ctc", "adv", "contrastive", "unpaired_pixel", "unpaired_ctc")
+UNPAIRED_TERMS = ("unpaired_pixel", "unpaired_ctc")
 """The terms of the generator's loss, each a key of the section with its weight."""
 
 Epochs = Annotated[int, Field(ge=0, le=100_000)]
@@ -27,6 +28,10 @@ class LossConfig(Section):
     """Adversarial: the discriminator should take the restored line and its text for real."""
     contrastive: Weight = 0.0
     """InfoNCE: of all texts in the batch, a restored line should be nearest to its own."""
+    unpaired_pixel: Weight = 0.0
+    """As `pixel`, for lines of section `unpaired`: against their own picture on white paper, so keep it well below `pixel`."""
+    unpaired_ctc: Weight = 0.0
+    """CTC of the recogniser's reading of restored lines of section `unpaired` against their transcription."""
     temperature: Positive = 0.1
     """Of the contrastive loss: the smaller, the more the nearest wrong text counts."""
     ctc_warmup_epochs: Epochs = 0

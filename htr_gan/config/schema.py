@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from htr_gan.config.data_section import DataConfig
-from htr_gan.config.loss_section import LossConfig
+from htr_gan.config.loss_section import UNPAIRED_TERMS, LossConfig
 from htr_gan.config.model_section import GanModelConfig, RecognizerModelConfig
 from htr_gan.config.section import Section
 from htr_gan.config.train_section import GanTrainConfig, RecognizerTrainConfig
+from htr_gan.config.unpaired_section import UnpairedConfig
 
 
 class RecognizerRef(Section):
@@ -58,6 +59,7 @@ class GanConfig(Section):
     cache_dir: Path | None = None
     """Rendered lines and shared recognisers; empty: $HTR_GAN_CACHE, or .cache/htr-gan in the current folder."""
     data: DataConfig = DataConfig()
+    unpaired: UnpairedConfig = UnpairedConfig()
     recognizer: RecognizerRef = RecognizerRef()
     model: GanModelConfig = GanModelConfig()
     loss: LossConfig = LossConfig()
@@ -67,6 +69,15 @@ class GanConfig(Section):
     def _augments_no_pairs(self) -> GanConfig:
         if self.data.augment != "none":
             raise ValueError("data.augment is for task recognizer; a GAN's lines vary by data.degrade: every_pass")
+        return self
+
+    @model_validator(mode="after")
+    def _unpaired_lines_have_a_say(self) -> GanConfig:
+        weighted = any(getattr(self.loss, term) for term in UNPAIRED_TERMS)
+        if self.unpaired.sources and not weighted:
+            raise ValueError("unpaired.sources are named, but loss.unpaired_ctc and loss.unpaired_pixel are 0")
+        if weighted and not self.unpaired.sources:
+            raise ValueError("loss.unpaired_ctc and loss.unpaired_pixel need lines: unpaired.sources")
         return self
 
     @model_validator(mode="after")

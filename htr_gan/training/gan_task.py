@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from htr_gan.alphabet import Alphabet
@@ -16,6 +17,7 @@ from htr_gan.config.train_section import GanTrainConfig
 from htr_gan.data.lines import LineSet
 from htr_gan.data.order import Visits
 from htr_gan.data.pairs import live_degraded
+from htr_gan.data.unpaired import UnpairedLines, join_lines, join_live
 from htr_gan.errors import DataError
 from htr_gan.metrics.text import character_error_rate, word_error_rate
 from htr_gan.models.contrast import build_contrast
@@ -44,7 +46,10 @@ class GanTask:
         train: LineSet,
         held_out: LineSet,
         cache: TargetCache | None = None,
+        unpaired: UnpairedLines | None = None,
     ) -> None:
+        pairs, extra = train, unpaired.train if unpaired else None
+        train = join_lines(pairs, extra)
         for lines in (train, held_out):
             check_for_recogniser(lines, config.data, alphabet, int(recogniser.output["logits"].shape[1]))
         if held_out.degraded is None:
@@ -58,12 +63,20 @@ class GanTask:
         }
         if train.degraded is not None:
             self._columns["degraded"] = train.degraded
-        self._live = live_degraded(train, config.data)
+        self._live = join_live(live_degraded(pairs, config.data), pairs, extra)
+        if extra is not None:
+            self._columns["paired"] = np.repeat(np.asarray([1.0, 0.0], np.float32), [len(pairs), len(extra)])
         self._features: Any = None
         if cache is not None:
             self._take_targets(recogniser, train.clean, cache)
         self.model = _new_model(config, alphabet, recogniser)
-        self._degraded_cer = self._error_rates(_read(recogniser, held_out.degraded))[0]
+        self._unpaired = unpaired.held_out if unpaired else None
+        # Traced: an LSTM called outside of a graph takes seconds for a wide line.
+        self._read = tf.function(lambda lines: read_greedy(recogniser(lines, training=False)["logits"]))
+        self._restore = tf.function(self.model.restore)
+        self._before: dict[str, float] = {"val/degraded_cer": self._cer_of(held_out.degraded, held_out)}
+        if self._unpaired is not None and self._unpaired.degraded is not None:
+            self._before["val/unpaired_degraded_cer"] = self._cer_of(self._unpaired.degraded, self._unpaired)
         self.model.readings = self._readings = new_readings(recogniser, len(held_out))
 
     def _take_targets(self, recogniser: Any, clean: NDArray[np.uint8], cache: TargetCache) -> None:
@@ -112,21 +125,21 @@ class GanTask:
         return ordered_batches(columns, VALIDATION_BATCH)
 
     def error_rates(self) -> dict[str, float]:
-        """Legibility of the restored held-out lines, and of the degraded ones."""
-        cer, wer = self._error_rates(self._readings.rows())
-        return {"val/cer": cer, "val/wer": wer, "val/degraded_cer": self._degraded_cer}
+        """Legibility of the restored held-out lines, and of the degraded ones; of unpaired lines likewise."""
+        read = [self._alphabet.decode(row) for row in self._readings.rows()]
+        texts = self._held_out.texts
+        rates = {"val/cer": character_error_rate(read, texts), "val/wer": word_error_rate(read, texts), **self._before}
+        if self._unpaired is not None and self._unpaired.degraded is not None:
+            batches = ordered_batches({"degraded": self._unpaired.degraded}, VALIDATION_BATCH)
+            restored = np.concatenate([self._restore(batch["degraded"]).numpy() for batch in batches])
+            rates["val/unpaired_cer"] = self._cer_of(restored, self._unpaired)
+        return rates
 
-    def _error_rates(self, labels: NDArray[np.int32]) -> tuple[float, float]:
-        read = [self._alphabet.decode(row) for row in labels]
-        return character_error_rate(read, self._held_out.texts), word_error_rate(read, self._held_out.texts)
-
-
-def _read(recogniser: Any, pictures: NDArray[np.uint8]) -> NDArray[np.int32]:
-    rows = [
-        read_greedy(recogniser(batch["clean"], training=False)["logits"]).numpy()
-        for batch in ordered_batches({"clean": pictures}, VALIDATION_BATCH)
-    ]
-    return np.asarray(np.concatenate(rows), np.int32)
+    def _cer_of(self, pictures: NDArray[np.uint8], lines: LineSet) -> float:
+        batches = ordered_batches({"clean": pictures}, VALIDATION_BATCH)
+        rows = np.concatenate([self._read(batch["clean"]).numpy() for batch in batches])
+        read = [self._alphabet.decode(row) for row in rows]
+        return character_error_rate(read, lines.texts)
 
 
 def _new_model(config: GanConfig, alphabet: Alphabet, recogniser: Any) -> RestorationGan:

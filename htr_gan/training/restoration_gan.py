@@ -42,7 +42,7 @@ class TextPlan:
 class RestorationGan(SteppedModel):
     """Trains a generator; terms of weight 0 are left out when the step is traced, so they cost nothing.
 
-    A batch is {"degraded", "clean", "labels"} and, where they were computed once, {"clean_features", "clean_text"}: what
+    A batch is {"degraded", "clean", "labels"}, {"paired"} where some lines have no clean side of their own (0), and, where they were computed once, {"clean_features", "clean_text"}: what
     the frozen recogniser says of clean lines. A step computes what it needs of these and does not get.
     `contrast` is the network of the contrastive loss, needed only where that has a weight.
     """
@@ -141,15 +141,20 @@ class RestorationGan(SteppedModel):
     def _terms(self, restored: Any, batch: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         """The generator's terms without their weights, and the discriminator's loss."""
         weights, terms = self.loss_weights, {}
+        paired: Any = batch.get("paired")
         if "pixel" in weights:
-            terms["pixel"] = pixel_loss(restored, batch["clean"])
-        if weights.keys() & {"rec_feat", "ctc", "contrastive"} or self._judges_readings:
+            terms["pixel"] = pixel_loss(restored, batch["clean"], paired)
+        if "unpaired_pixel" in weights:
+            terms["unpaired_pixel"] = pixel_loss(restored, batch["clean"], 1.0 - paired)
+        if weights.keys() & {"rec_feat", "ctc", "contrastive", "unpaired_ctc"} or self._judges_readings:
             seen = self.recogniser(restored, training=False)
             batch = self._with_targets(batch)
         if "rec_feat" in weights:
-            terms["rec_feat"] = feature_loss(seen["features"], batch["clean_features"])
+            terms["rec_feat"] = feature_loss(seen["features"], batch["clean_features"], paired)
         if "ctc" in weights:
             terms["ctc"] = ctc_loss(seen["logits"], batch["labels"])
+        if "unpaired_ctc" in weights:
+            terms["unpaired_ctc"] = ctc_loss(seen["logits"], batch["labels"], 1.0 - paired)
         if "contrastive" in weights:
             met = self.contrast({"features": seen["features"], "text": self._with_begin(batch["labels"])})
             terms["contrastive"] = contrastive_loss(
@@ -160,7 +165,7 @@ class RestorationGan(SteppedModel):
         read = read_greedy(seen["logits"]) if self._judges_readings else batch["labels"]
         real, fake = self._judge(batch, restored, self._with_begin(read))
         terms["adv"] = adversarial_loss(fake)
-        return terms, discriminator_loss(real, fake, self.label_smoothing)
+        return terms, discriminator_loss(real, fake, self.label_smoothing, paired)
 
     @property
     def _judges_readings(self) -> bool:

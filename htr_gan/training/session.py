@@ -10,6 +10,7 @@ from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
 from htr_gan.data.cache import HELD_OUT, TRAIN
 from htr_gan.data.pairs import load_pairs
+from htr_gan.data.unpaired import UnpairedLines, load_unpaired
 from htr_gan.events import EventSink
 from htr_gan.stop import StopFlag
 from htr_gan.training.advice import advice
@@ -100,7 +101,15 @@ def _run_gan(
     stop.check()
     recogniser = load_recogniser(stored, config)
     cache = TargetCache(cache_folder(config) / "targets", stored.sha256, stop.check, events.note)
-    task = GanTask(config, stored.alphabet, recogniser, train, held_out, cache)
+    unpaired = None
+    if config.unpaired.sources:
+        unpaired = UnpairedLines(
+            *(
+                load_unpaired(config.unpaired, config.data, split, cache_folder(config), stop.check, events.note)
+                for split in (TRAIN, HELD_OUT)
+            )
+        )
+    task = GanTask(config, stored.alphabet, recogniser, train, held_out, cache, unpaired)
     extra = {"recognizer_sha256": stored.sha256}
     loop = Loop(task, config, out, events, stop, injection, extra=extra, hooks=hooks)
     if checkpoint is not None:
