@@ -39,8 +39,8 @@ def _shaped(layer: Any, output: Any) -> int:
     kernel = tuple(layer.kernel.shape)
     places = prod(output[1:-1])
     if type(layer).__name__ == "DepthwiseConv2D":
-        return 2 * prod(kernel) * places
-    return 2 * prod(kernel) * places // getattr(layer, "groups", 1)
+        return int(2 * prod(kernel) * places)
+    return int(2 * prod(kernel) * places // getattr(layer, "groups", 1))
 
 
 def _input(layer: Any) -> Any:
@@ -57,4 +57,4 @@ def _lstm(layer: Any, shape: Any) -> int:
 def _attention(layer: Any) -> int:
     _, steps, width = layer.output.shape
     inner = layer.num_heads * layer.key_dim
-    return 2 * steps * (4 * width * inner) + 2 * 2 * steps * steps * inner
+    return int(2 * steps * (4 * width * inner) + 2 * 2 * steps * steps * inner)

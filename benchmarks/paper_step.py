@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.flops import forward_flops
 
 ROOT = Path(__file__).parents[1]
-STEPS = {
+STEPS: dict[str, dict[str, Any]] = {
     "plain": {},
     "ours": {},
     "ours, accumulation 4 x 1": {"train.batch": 1, "train.accumulation": 4},
@@ -123,7 +123,7 @@ def plain_step(setup: Setup) -> Callable[[], Any]:
         steps = tf.fill([tf.shape(logits)[0]], tf.shape(logits)[1])
         return tf.reduce_mean(tf.nn.ctc_loss(labels, logits, lengths, steps, logits_time_major=False, blank_index=0))
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def step(batch: dict[str, Any]) -> tuple[Any, Any]:
         with tf.GradientTape() as tape, tf.GradientTape() as judge_tape:
             restored = model.generator(batch["degraded"], training=True)
@@ -170,17 +170,17 @@ def parts_of(setup: Setup) -> dict[str, dict[str, float]]:
     read = read_greedy(recogniser(batch["clean"], training=False)["logits"])
     text = with_begin(read, model.texts.begin, model.texts.length)
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def generator() -> Any:
         with tf.GradientTape() as tape:
             value = tf.reduce_mean(tf.cast(model.generator(batch["degraded"], training=True), tf.float32))
         return _touch(tape.gradient(value, model.generator.trainable_variables))
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def recogniser_clean() -> Any:
         return _touch(list(recogniser(batch["clean"], training=False).values()))
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def recogniser_restored() -> Any:
         with tf.GradientTape() as tape:
             tape.watch(batch["clean"])
@@ -188,7 +188,7 @@ def parts_of(setup: Setup) -> dict[str, dict[str, float]]:
             value = sum(tf.reduce_mean(tf.cast(each, tf.float32)) for each in seen.values())
         return _touch([tape.gradient(value, batch["clean"])])
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def discriminator() -> Any:
         variables = model.discriminator.trainable_variables
         with tf.GradientTape() as tape:
@@ -198,7 +198,7 @@ def parts_of(setup: Setup) -> dict[str, dict[str, float]]:
             value = tf.reduce_mean(logits)
         return _touch(tape.gradient(value, [*variables, batch["degraded"]]))
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def optimizers() -> Any:
         for optimizer, network in (
             (model.optimizer, model.generator),

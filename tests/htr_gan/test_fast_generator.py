@@ -17,9 +17,9 @@ from htr_gan.__main__ import main
 from htr_gan.config.load import load_config
 from htr_gan.config.schema import GanConfig
 from htr_gan.errors import ConfigError
-from htr_gan.inference.networks import new_generator
 from htr_gan.models.lean_unet import build_lean_generator
 from htr_gan.training.checkpoint_folder import find_checkpoint, load_arrays, state_sha256
+from htr_gan.training.gan_task import new_generator
 from htr_gan.training.muon import ADAM_SHARE, KernelMuon, is_orthogonalised
 from htr_gan.training.schedule import WarmupCosine
 from tests.htr_gan.conftest import write_micro
