@@ -20,6 +20,7 @@ from htr_gan.data.lines import LineSet
 from htr_gan.data.live import LivePictures
 from htr_gan.data.pairs import on_white_paper
 from htr_gan.data.render import Picture
+from htr_gan.data.sources.settings import COLUMNS_PER_STEP
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,20 @@ class UnpairedLines:
 
 
 def load_unpaired(
-    unpaired: UnpairedConfig, data: DataConfig, split: str, cache: Path, check: Callable[[], None], note: Note
+    unpaired: UnpairedConfig,
+    data: DataConfig,
+    split: str,
+    cache: Path,
+    check: Callable[[], None],
+    note: Note,
+    *,
+    columns_per_step: int = COLUMNS_PER_STEP,
 ) -> LineSet:
     """The lines of a split, in the size of the pairs."""
     wanted = {"path": None, "charset": None, **unpaired.model_dump()}
-    lines = load_lines(data.model_copy(update=wanted), split, cache, check, note, degraded=False)
+    lines = load_lines(
+        data.model_copy(update=wanted), split, cache, check, note, degraded=False, columns_per_step=columns_per_step
+    )
     found = lines.clean if lines.degraded is None else lines.degraded
     return replace(on_white_paper(replace(lines, clean=found), check), degraded=found)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import tensorflow as tf
 
 from htr_gan.config.places import cache_folder
 from htr_gan.config.schema import Config, GanConfig, RecognizerConfig
-from htr_gan.data.cache import HELD_OUT, TRAIN
+from htr_gan.data.cache import HELD_OUT, TRAIN, Note
+from htr_gan.data.lines import LineSet
 from htr_gan.data.pairs import load_pairs
 from htr_gan.data.unpaired import UnpairedLines, load_unpaired
 from htr_gan.events import EventSink
@@ -24,6 +28,7 @@ from htr_gan.training.shared_recogniser import (
     RECOGNISER_FOLDER,
     begin_with,
     copy_recogniser,
+    find_recogniser,
     load_recogniser,
     prepare_recogniser,
     provide_recogniser,
@@ -91,9 +96,9 @@ def _run_gan(
     injection: Injection | None,
     hooks: Hooks,
 ) -> None:
-    train, held_out = (
-        load_pairs(config.data, split, cache_folder(config), stop.check, events.note) for split in (TRAIN, HELD_OUT)
-    )
+    # Lines first: a mistake in them should not be told after hours of training a recogniser.
+    lines = GanLines(config, _columns_per_step(config, recogniser_config), stop.check, events.note)
+    train, held_out, unpaired = lines.pairs(TRAIN), lines.pairs(HELD_OUT), lines.unpaired()
     stored = provide_recogniser(config, recogniser_config, events, stop)
     if checkpoint is not None and checkpoint.meta.get("recognizer_sha256") not in (None, stored.sha256):
         events.note("the checkpoint was trained with another recogniser; going on with this one", "warning")
@@ -101,14 +106,6 @@ def _run_gan(
     stop.check()
     recogniser = load_recogniser(stored, config)
     cache = TargetCache(cache_folder(config) / "targets", stored.sha256, stop.check, events.note)
-    unpaired = None
-    if config.unpaired.sources:
-        unpaired = UnpairedLines(
-            *(
-                load_unpaired(config.unpaired, config.data, split, cache_folder(config), stop.check, events.note)
-                for split in (TRAIN, HELD_OUT)
-            )
-        )
     task = GanTask(config, stored.alphabet, recogniser, train, held_out, cache, unpaired)
     extra = {"recognizer_sha256": stored.sha256}
     loop = Loop(task, config, out, events, stop, injection, extra=extra, hooks=hooks)
@@ -117,3 +114,32 @@ def _run_gan(
     stop.check()
     loop.run()
     loop.summarise()
+
+
+def _columns_per_step(config: GanConfig, recogniser_config: RecognizerConfig) -> int:
+    given = None if config.recognizer.path is None else find_recogniser(config.recognizer.path)
+    return (recogniser_config if given is None else given).model.columns_per_step
+
+
+@dataclass(frozen=True)
+class GanLines:
+    """Loads what a GAN trains on and is measured on."""
+
+    config: GanConfig
+    columns_per_step: int
+    """Of the recogniser: how long texts may be depends on it."""
+    check: Callable[[], None]
+    note: Note
+
+    def pairs(self, split: str) -> LineSet:
+        """Clean and degraded lines."""
+        cache = cache_folder(self.config)
+        return load_pairs(self.config.data, split, cache, self.check, self.note, columns_per_step=self.columns_per_step)
+
+    def unpaired(self) -> UnpairedLines | None:
+        """Degraded lines without a clean side, if the configuration names any."""
+        if not self.config.unpaired.sources:
+            return None
+        cache, (train, held_out) = cache_folder(self.config), (TRAIN, HELD_OUT)
+        load = partial(load_unpaired, self.config.unpaired, self.config.data, columns_per_step=self.columns_per_step)
+        return UnpairedLines(*(load(split, cache, self.check, self.note) for split in (train, held_out)))
