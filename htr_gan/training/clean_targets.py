@@ -107,18 +107,28 @@ def _write(
     if with_features:
         shape = (lines, *recogniser.output["features"].shape[1:])
         features = np.lib.format.open_memmap(folder / FEATURES, mode="w+", dtype=np.float16, shape=shape)
+    ask = _traced(recogniser, with_features)
     done = 0
     for batch in ordered_batches({"clean": clean}, BATCH):
         check()
-        seen = recogniser(batch["clean"], training=False)
-        read = read_greedy(seen["logits"]).numpy()
-        readings[done : done + len(read)] = read
+        read, seen = ask(batch["clean"])
+        readings[done : done + len(read)] = read.numpy()
         if features is not None:
-            features[done : done + len(read)] = _half(seen["features"])
+            features[done : done + len(read)] = _half(seen)
         done += len(read)
     if features is not None:
         features.flush()
     np.save(folder / READINGS, readings, allow_pickle=False)
+
+
+def _traced(recogniser: Any, with_features: bool) -> Any:
+    """Readings and features of a batch; called outside of a graph an LSTM over a wide line takes seconds."""
+
+    def ask(lines: Any) -> tuple[Any, Any]:
+        seen = recogniser(lines, training=False)
+        return read_greedy(seen["logits"]), seen["features"] if with_features else tf.constant(0.0)
+
+    return tf.function(ask, reduce_retracing=True)
 
 
 def _half(features: Any) -> NDArray[np.float16]:
