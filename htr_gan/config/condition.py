@@ -6,6 +6,9 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _SIGNS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -35,3 +38,13 @@ def parse_condition(text: str) -> Condition:
     if found is None:
         raise ValueError(f'{text!r} is not a condition; write a sign and a number, such as ">= 70" or "<= 2.5"')
     return Condition(found[1], float(found[2]))
+
+
+def _readable(conditions: dict[str, str]) -> dict[str, str]:
+    for text in conditions.values():
+        parse_condition(text)
+    return conditions
+
+
+Conditions = Annotated[dict[str, str], AfterValidator(_readable)]
+"""Columns and what their numbers must meet, as in `{contrast: ">= 70"}`."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from htr_gan.config.condition import parse_condition
+from htr_gan.config.condition import Conditions
 from htr_gan.config.synthesis_section import SynthesisConfig
 
 FONTS = ("caveat", "dancing-script", "delius", "indie-flower", "kalam", "satisfy", "shadows-into-light", "zeyada")
@@ -31,7 +31,7 @@ class DataConfig(SynthesisConfig):
     """Letters of imported lines, one a line of this file; empty: the letters of the training texts."""
     on_bad: Literal["refuse", "skip"] = "refuse"
     """What happens to lines of `sources` that cannot be trained on: nothing starts, or they are left out and told."""
-    select: dict[str, str] = {}
+    select: Conditions = {}
     """Conditions on columns of `lines.tsv` for training and held-out lines, such as `contrast: ">= 70"`."""
     lines: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
     """Training lines."""
@@ -61,13 +61,6 @@ class DataConfig(SynthesisConfig):
                     f"{name!r} is not the name of a font package; a file or folder is written with a slash"
                 )
         return fonts
-
-    @field_validator("select")
-    @classmethod
-    def _conditions_can_be_read(cls, select: dict[str, str]) -> dict[str, str]:
-        for condition in select.values():
-            parse_condition(condition)
-        return select
 
     @model_validator(mode="after")
     def _one_origin(self) -> DataConfig:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
-from htr_gan.config.condition import parse_condition
+from htr_gan.config.condition import Conditions
 from htr_gan.config.section import Section
 
 
@@ -16,17 +16,10 @@ class UnpairedConfig(Section):
 
     sources: tuple[Path, ...] = ()
     """As in `data.sources`; their training lines are trained on, their held-out ones are read after each epoch."""
-    select: dict[str, str] = {}
+    select: Conditions = {}
     """As in `data.select`, for these sources."""
     on_bad: Literal["refuse", "skip"] = "refuse"
     """What happens to lines that cannot be trained on: nothing starts, or they are left out and told."""
-
-    @field_validator("select")
-    @classmethod
-    def _conditions_can_be_read(cls, select: dict[str, str]) -> dict[str, str]:
-        for condition in select.values():
-            parse_condition(condition)
-        return select
 
     @model_validator(mode="after")
     def _selects_from_something(self) -> UnpairedConfig:
