@@ -1,8 +1,8 @@
 """The pictures in screenshots/: the panel on real studies, trained here by the shipped trainer.
 
-    python -m benchmarks.screenshots [--work FOLDER] [--out screenshots]
+    python -m benchmarks.screenshots [--work FOLDER] [--out screenshots] [--restorer RUN --lines PACK ...]
 
-Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), and has a third one
+With a run of configs/gan/real-lines.yaml and packs of real lines also a contact sheet of real lines. Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), and has a third one
 running while the pictures are taken. Studies that are finished in the work folder are used again.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -115,10 +116,32 @@ async def take_all(base: Path, out: Path) -> None:
     await picture(base, "demo", "palette", out, keys("ctrl+p"))
 
 
+def contact_sheet(run: Path, out: Path, *more: str) -> None:
+    """Best, median and worst lines of a run, as `htr-gan evaluate` draws them."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "htr_gan", "evaluate", str(run), "--out", folder, "--sheet", "2", *more]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        shutil.copyfile(Path(folder) / "sheet.png", out)
+    print(out.name, flush=True)
+
+
+def best_run(base: Path, study: str) -> Path:
+    """The newest attempt of the study's best trial."""
+    paths = StudyPaths(base / "runs" / study)
+    reader = JournalReader(paths.journal)
+    reader.refresh()
+    best = reader.fold.best()
+    if best is None:
+        raise SystemExit(f"{study} has no complete trial")
+    return sorted((paths.root / "trials" / f"{best.number:04d}").glob("attempt-*"))[-1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "htr-tui-screenshots")
     parser.add_argument("--out", type=Path, default=Path("screenshots"))
+    parser.add_argument("--restorer", type=Path, help="a run of configs/gan/real-lines.yaml")
+    parser.add_argument("--lines", type=Path, nargs="*", default=[], help="packs of real lines for its contact sheet")
     args = parser.parse_args()
     base = args.work.resolve()
     base.mkdir(parents=True, exist_ok=True)
@@ -130,6 +153,10 @@ def main() -> None:
         cli(
             base, "run", str(study_file(base, "out-of-memory", 2, HTR_GAN_INJECT="oom:batch>=8@epoch2")), "--foreground"
         )
+    contact_sheet(best_run(base, "demo"), args.out / "synthetic-lines.png")
+    if args.restorer:
+        for pack in args.lines:
+            contact_sheet(args.restorer, args.out / f"{pack.name}.png", "--data", str(pack), "--split", "test")
     cli(base, "run", str(study_file(base, "loss-weights", 6)))
     try:
         wait_for_epoch(base, "loss-weights", 2, trial=3)
