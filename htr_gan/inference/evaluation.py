@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from htr_gan.data.flatten import flatten_paper
 from htr_gan.inference.measured_lines import MeasuredLines
 from htr_gan.inference.reader import Reader
 from htr_gan.inference.reading import Reading
@@ -24,7 +25,7 @@ from htr_gan.metrics.text import character_counts, word_counts
 Pictures = NDArray[np.uint8]
 Check = Callable[[], None]
 
-DEGRADED, BACKGROUND, RESTORED, CLEAN = "degraded", "background", "restored", "clean"
+DEGRADED, BACKGROUND, FLATTENED, RESTORED, CLEAN = "degraded", "background", "flattened", "restored", "clean"
 SECOND = "2"
 """Ending of the name of what the second run made."""
 
@@ -83,7 +84,7 @@ def measure_restorers(
 ) -> dict[str, Measured]:
     """The generators of one or two runs and their peers, by name, in the order in which people compare them."""
     assert lines.degraded is not None
-    candidates = {DEGRADED: lines.degraded, BACKGROUND: _divided(lines.degraded)}
+    candidates = _unlearned(lines.degraded)
     for number, restorer in enumerate(restorers):
         candidates[RESTORED + SECOND * number] = _restored(restorer, lines.degraded, batch, check)
     if lines.clean is not None:
@@ -99,8 +100,8 @@ def measure_readers(readers: list[Reader], lines: MeasuredLines, batch: int, che
         name = CLEAN + SECOND * number
         found[name] = measure(name, lines.clean, reader, lines, batch, check)
     if lines.degraded is not None:
-        peers = {DEGRADED: lines.degraded, BACKGROUND: _divided(lines.degraded)}
-        found |= {name: measure(name, pictures, readers[0], lines, batch, check) for name, pictures in peers.items()}
+        peers = _unlearned(lines.degraded).items()
+        found |= {name: measure(name, pictures, readers[0], lines, batch, check) for name, pictures in peers}
     return found
 
 
@@ -123,8 +124,16 @@ def measure(name: str, pictures: Pictures, reader: Reader, lines: MeasuredLines,
     )
 
 
-def _divided(pictures: Pictures) -> Pictures:
-    return np.stack([divide_background(picture) for picture in pictures])
+def _unlearned(degraded: Pictures) -> dict[str, Pictures]:
+    """What every restoration has to beat: the lines as they are, and two classic methods without anything to learn.
+
+    The first is tuned for noisy, stained lines, the second for faded ones on smooth paper.
+    """
+    return {
+        DEGRADED: degraded,
+        BACKGROUND: np.stack([divide_background(picture) for picture in degraded]),
+        FLATTENED: np.stack([flatten_paper(picture) for picture in degraded]),
+    }
 
 
 def _restored(restorer: Restorer, pictures: Pictures, batch: int, check: Check) -> Pictures:

@@ -12,6 +12,7 @@ from htr_gan.inference.evaluation import (
     BACKGROUND,
     CLEAN,
     DEGRADED,
+    FLATTENED,
     RESTORED,
     SECOND,
     Check,
@@ -76,8 +77,10 @@ def _pairs(systems: dict[str, Measured]) -> tuple[tuple[str, str], ...]:
     wanted = (
         (RESTORED, DEGRADED),
         (RESTORED, BACKGROUND),
+        (RESTORED, FLATTENED),
         (RESTORED, CLEAN),
         (RESTORED + SECOND, BACKGROUND),
+        (RESTORED + SECOND, FLATTENED),
         (RESTORED + SECOND, RESTORED),
         (CLEAN + SECOND, CLEAN),
     )
@@ -100,7 +103,7 @@ def contact_sheet(report: Report, count: int) -> bytes:
 def _sheet_line(report: Report, index: int) -> SheetLine:
     panels = []
     for system in report.systems.values():
-        if system.name == BACKGROUND:
+        if system.name in (BACKGROUND, FLATTENED):
             continue
         characters = max(int(system.characters[index]), 1)
         caption = f"{system.name}, CER {system.edits[index] / characters:.0%}: {system.readings[index].text}"

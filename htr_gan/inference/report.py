@@ -16,6 +16,7 @@ SCHEMA = 1
 TITLES = {
     "degraded": "degraded, as it is",
     "background": "background division",
+    "flattened": "on white paper",
     "restored": "restored",
     "restored2": "restored by RUN2",
     "clean": "clean",

@@ -100,7 +100,7 @@ def test_lines_without_a_clean_side_are_read_only(
     found = evaluated(capsys, runs.gan, "--data", pack, "--out", tmp_path / "out")
     systems = found["systems"]
     assert isinstance(systems, dict)
-    assert list(systems) == ["degraded", "background", "restored"]
+    assert list(systems) == ["degraded", "background", "flattened", "restored"]
     assert all(set(system) == {"cer", "wer"} for system in systems.values())
 
 
