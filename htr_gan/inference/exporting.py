@@ -34,6 +34,7 @@ from htr_gan.inference.loading import (
 from htr_gan.inference.networks import generator_of, new_reading_network
 from htr_gan.inference.serving import Serving
 from htr_gan.inference.trained import EXPORT, EXPORT_SCHEMA, Trained
+from htr_gan.models.norm import as_keras_has_it
 from htr_gan.training.checkpoint_folder import load_arrays
 from htr_gan.training.shared_recogniser import StoredRecogniser, read_weights
 
@@ -112,6 +113,7 @@ def _with_letters(recogniser: Any, alphabet: Alphabet) -> Any:
 
 def _save_keras(network: Any, path: Path, alphabet: Alphabet) -> None:
     """Save, and put the alphabet into the archive as a file of its own; Keras ignores what it does not know."""
+    network = _without_ours(network)
     if foreign := _foreign_layers(network):
         raise DataError(
             f"{path.name}: Keras alone cannot load this network",
@@ -121,6 +123,13 @@ def _save_keras(network: Any, path: Path, alphabet: Alphabet) -> None:
     network.save(path)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(ALPHABET, json.dumps(alphabet_record(alphabet), ensure_ascii=False))
+
+
+def _without_ours(network: Any) -> Any:
+    """The same network with Keras's own batch norm in the place of our faster one."""
+    plain = keras.models.clone_model(network, clone_function=as_keras_has_it)
+    plain.set_weights(network.get_weights())
+    return plain
 
 
 def _foreign_layers(network: Any) -> list[str]:

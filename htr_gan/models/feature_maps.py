@@ -10,11 +10,13 @@ from typing import Any
 
 from keras import layers
 
+from htr_gan.models.norm import FusedBatchNorm
+
 MOMENTUM = 0.9
 
 
 def _norm(x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
+    return FusedBatchNorm(momentum=MOMENTUM, name=f"{name}_norm")(x)
 
 
 def _block(x: Any, channels: int, name: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from htr_gan.models.norm import FusedBatchNorm
 from htr_gan.models.unet import MOST_GROUPS
 
 
@@ -41,7 +42,7 @@ def _block(x: Any, channels: int, norm: str, name: str) -> Any:
     x = layers.LeakyReLU(negative_slope=0.1, name=f"{name}a_relu")(x)
     x = layers.Conv2D(channels, 3, padding="same", use_bias=norm == "none", name=f"{name}b_conv")(x)
     if norm == "batch":
-        x = layers.BatchNormalization(momentum=0.9, name=f"{name}b_norm")(x)
+        x = FusedBatchNorm(momentum=0.9, name=f"{name}b_norm")(x)
     elif norm == "group":
         x = layers.GroupNormalization(math.gcd(channels, MOST_GROUPS), name=f"{name}b_norm")(x)
     return layers.LeakyReLU(negative_slope=0.1, name=f"{name}b_relu")(x)

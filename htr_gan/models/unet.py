@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from htr_gan.models.norm import FusedBatchNorm
+
 MOST_GROUPS = 8
 """Groups of channels that group norm normalises together, where so many divide the channels."""
 
@@ -107,7 +109,7 @@ def _block(x: Any, channels: int, shape: UnetShape, name: str) -> Any:
 def _convolved(x: Any, channels: int, norm: str, name: str) -> Any:
     x = layers.Conv2D(channels, 3, padding="same", use_bias=norm == "none", name=f"{name}_conv")(x)
     if norm == "batch":
-        return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+        return FusedBatchNorm(momentum=0.9, name=f"{name}_norm")(x)
     if norm == "group":
         return layers.GroupNormalization(math.gcd(channels, MOST_GROUPS), name=f"{name}_norm")(x)
     return x
