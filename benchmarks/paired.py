@@ -26,7 +26,9 @@ T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571}
 
 def pairs_of_study(study: Path, key: str) -> list[tuple[str, Path, Path]]:
     """Complete trials that differ in `key` alone: (what they share, the smaller value's run, the larger value's run)."""
-    listed = json.loads(output_of([sys.executable, "-m", "htr_tui", "trials", str(study), "--json"]))["trials"]
+    study = study.resolve()
+    place = ["--dir", str(study.parents[1])]
+    listed = json.loads(output_of([sys.executable, "-m", "htr_tui", *place, "trials", study.name, "--json"]))["trials"]
     groups: dict[str, list[tuple[Any, Path]]] = {}
     for trial in listed:
         params = dict(trial["params"])
