@@ -10,10 +10,13 @@ import math
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from htr_gan.models.norm import FusedBatchNorm
 from htr_gan.models.unet import MOST_GROUPS
+
+REACH = 5.0
+"""Of the output's logits: from 0.7 to 99.3 % of the light."""
 
 
 def build_lean_generator(height: int, width: int, *, channels: int = 12, levels: int = 3, norm: str = "batch") -> Any:
@@ -33,8 +36,16 @@ def build_lean_generator(height: int, width: int, *, channels: int = 12, levels:
         x = layers.Concatenate(name=f"up{level}_skip")([skips[level], grown])
         x = _block(x, channels * 2**level, norm, f"up{level}")
     white = keras.initializers.Constant(2.0)
-    restored = layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=white, dtype="float32", name="restored")(x)
-    return keras.Model(degraded, restored, name="generator")
+    logits = layers.Conv2D(1, 1, bias_initializer=white, dtype="float32", name="restored")(x)
+    return keras.Model(degraded, ops.sigmoid(_within_reach(logits)), name="generator")
+
+
+def _within_reach(logits: Any) -> Any:
+    """Logits no further than `REACH` from 0; their gradient passes unchanged.
+
+    A sigmoid that is driven further has no gradient: Muon's large first steps could turn whole rows at the border black for good.
+    """
+    return logits + ops.stop_gradient(ops.clip(logits, -REACH, REACH) - logits)
 
 
 def _block(x: Any, channels: int, norm: str, name: str) -> Any:

@@ -157,3 +157,14 @@ def test_a_stored_run_is_rebuilt_with_its_generator(micro: Path) -> None:
     names = {layer.name for layer in new_generator(config.data, config.model).layers}
     assert "up0_grow" in names
     assert "up0_narrow" not in names
+
+
+def test_black_output_still_learns_to_be_white() -> None:
+    """A saturated sigmoid has no gradient: rows that once turned black stayed black."""
+    generator = build_lean_generator(16, 32, channels=4, levels=1)
+    last = generator.get_layer("restored")
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel * 0.0, bias * 0.0 - 200.0])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(1.0 - generator(tf.ones((1, 16, 32, 1))))
+    assert abs(float(tape.gradient(loss, last.bias.value)[0])) > 1e-3
