@@ -8,7 +8,7 @@ import numpy
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from htr_tui.study import spec as study
+from htr_tui.study import search_spec as study
 from htr_tui.study.grid import grid_point, grid_values
 
 

@@ -15,7 +15,7 @@ from optuna.distributions import (
 )
 
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter, FloatParameter, Parameter
-from htr_tui.study.spec import SearchSpec
+from htr_tui.study.search_spec import SearchSpec
 
 
 def study_distributions(spec: SearchSpec) -> dict[str, BaseDistribution]:

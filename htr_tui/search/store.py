@@ -23,7 +23,7 @@ from htr_tui.journal.records import TrialRecord
 from htr_tui.search import database, translation
 from htr_tui.search.choosing import listed_trials, study_pruner, trial_sampler
 from htr_tui.search.distributions import study_distributions, suggest
-from htr_tui.study.spec import SearchSpec
+from htr_tui.study.search_spec import SearchSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,12 @@ from htr_tui.errors import ConfigProblem
 from htr_tui.study.command import find_executable, placeholders, resolve_uri
 from htr_tui.study.forms import nearest, shown
 from htr_tui.study.grid import GridError, grid_values, trial_count
+from htr_tui.study.objective_spec import Objective
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter
 from htr_tui.study.safe_yaml import Document, read_scalar
-from htr_tui.study.spec import (
-    PLACEHOLDERS,
-    GridSampler,
-    MedianPruner,
-    NoPruner,
-    Objective,
-    SearchSpec,
-    StudySpec,
-    TrainerSpec,
-)
+from htr_tui.study.search_spec import GridSampler, MedianPruner, NoPruner, SearchSpec
+from htr_tui.study.spec import StudySpec
+from htr_tui.study.trainer_spec import PLACEHOLDERS, TrainerSpec
 
 KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")
 """Knobs that the rules shipped with triage turn."""

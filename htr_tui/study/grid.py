@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter, FloatParameter, IntParameter, Parameter
-from htr_tui.study.spec import GridSampler, SearchSpec
+from htr_tui.study.search_spec import GridSampler, SearchSpec
 
 MAX_POINTS: Final = 100_000
 

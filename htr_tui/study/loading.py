@@ -13,9 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 from htr_tui.errors import ConfigError, ConfigProblem
 from htr_tui.study import checks
 from htr_tui.study.forms import shown
+from htr_tui.study.objective_spec import Objectives
 from htr_tui.study.problems import describe
 from htr_tui.study.safe_yaml import MAX_BYTES, Document, read_yaml
-from htr_tui.study.spec import Objectives, SearchSpec, StudySpec, TrainerSpec
+from htr_tui.study.search_spec import SearchSpec
+from htr_tui.study.spec import StudySpec
+from htr_tui.study.trainer_spec import TrainerSpec
 
 check_environment = checks.check_environment
 

@@ -14,7 +14,7 @@ from htr_tui.executors.local import LocalExecutor
 from htr_tui.executors.slots import Slot, plan_slots
 from htr_tui.files import dump_line, iterate_records
 from htr_tui.journal.paths import AttemptPaths
-from htr_tui.study.spec import ResourcesSpec
+from htr_tui.study.resources_spec import ResourcesSpec
 
 SAMPLE_S = 2.0
 SLOW_AFTER_S = 600.0

@@ -7,7 +7,7 @@ from typing import Any
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.metrics.events import EndEvent, Event, EventsReader, MetricsEvent, StartEvent, all_events, merge_epochs
-from htr_tui.study.spec import Objective
+from htr_tui.study.objective_spec import Objective
 from htr_tui.supervisor.decide import best_epoch
 
 

@@ -10,7 +10,7 @@ import optuna
 
 from htr_tui.journal.fold import StudyFold
 from htr_tui.search.store import Asked, SearchStore
-from htr_tui.study.spec import SearchSpec
+from htr_tui.study.search_spec import SearchSpec
 
 TPE: dict[str, Any] = {
     "sampler": {"tpe": {"seed": 7, "n_startup_trials": 3}},

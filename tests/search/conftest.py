@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from htr_tui.study.spec import SearchSpec
+from htr_tui.study.search_spec import SearchSpec
 from tests.search.bench import TPE, Bench
 
 

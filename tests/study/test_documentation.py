@@ -7,16 +7,9 @@ from pathlib import Path
 
 from htr_tui.study.expression import FUNCTIONS
 from htr_tui.study.loading import load_study_text
-from htr_tui.study.spec import (
-    CATEGORIES,
-    PLACEHOLDERS,
-    PLANNED_PRUNERS,
-    PLANNED_SAMPLERS,
-    PRUNERS,
-    SAMPLERS,
-    SECTIONS,
-    section_keys,
-)
+from htr_tui.study.search_spec import PLANNED_PRUNERS, PLANNED_SAMPLERS, PRUNERS, SAMPLERS
+from htr_tui.study.spec import CATEGORIES, SECTIONS, section_keys
+from htr_tui.study.trainer_spec import PLACEHOLDERS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text()
 

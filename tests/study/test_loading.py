@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htr_tui.errors import ConfigError
-from htr_tui.study import checks, parameters, spec
+from htr_tui.study import checks, parameters, search_spec, spec
 from htr_tui.study.grid import grid_point, grid_values, trial_count
 from htr_tui.study.loading import check_environment, load_study, load_study_text, read_study_text
 from htr_tui.study.safe_yaml import dump_yaml
@@ -28,7 +28,7 @@ budget: {trials: 3}
 """
 
 
-def search(text: str) -> spec.SearchSpec:
+def search(text: str) -> search_spec.SearchSpec:
     lines = [line for line in SMALL.splitlines() if not line.startswith("search")]
     return load_study_text("\n".join([*lines, f"search: {text}"]), "s.yaml").search
 
@@ -46,15 +46,15 @@ def test_defaults() -> None:
     assert study.retries == {}
     assert study.directions == ("minimize",)
     assert study.objective[0].source == "best"
-    assert isinstance(study.search.sampler, spec.TpeSampler)
-    assert isinstance(study.search.pruner, spec.NoPruner)
+    assert isinstance(study.search.sampler, search_spec.TpeSampler)
+    assert isinstance(study.search.pruner, search_spec.NoPruner)
 
 
 def test_the_file_of_the_design() -> None:
     study = load_study(CONFIGS / "loss-weights.yaml")
     assert study.study == "loss-weights"
-    assert study.search.sampler == spec.TpeSampler(seed=42, n_startup_trials=5)
-    assert study.search.pruner == spec.MedianPruner(n_startup_trials=5, n_warmup_steps=3)
+    assert study.search.sampler == search_spec.TpeSampler(seed=42, n_startup_trials=5)
+    assert study.search.pruner == search_spec.MedianPruner(n_startup_trials=5, n_warmup_steps=3)
     assert tuple(study.search.space) == ("loss.pixel", "loss.rec_feat", "loss.adv")
     assert study.objective[0].expression.names == ("val/psnr", "val/ssim", "val/cer")
     assert study.budget.trials == 6
@@ -71,9 +71,9 @@ def test_shipped_studies_are_right_and_explained(path: Path) -> None:
 
 
 def test_forms_of_a_search() -> None:
-    assert search("{sampler: random, space: {a: 1}}").sampler == spec.RandomSampler()
-    assert search("{sampler: {tpe: }, space: {a: 1}}").sampler == spec.TpeSampler()
-    assert search("{pruner: median, space: {a: 1}}").pruner == spec.MedianPruner()
+    assert search("{sampler: random, space: {a: 1}}").sampler == search_spec.RandomSampler()
+    assert search("{sampler: {tpe: }, space: {a: 1}}").sampler == search_spec.TpeSampler()
+    assert search("{pruner: median, space: {a: 1}}").pruner == search_spec.MedianPruner()
     space = search(
         "{space: {a: 0.5, b: no, c: {fixed: true}, d: {int: [1, 9], step: 2}, e: {categorical: [x, 1, no]}}}"
     ).space
@@ -87,10 +87,12 @@ def test_forms_of_a_search() -> None:
 
 
 def test_models_can_be_made_without_a_file() -> None:
-    made = spec.SearchSpec(
-        sampler=spec.RandomSampler(seed=1), pruner=spec.MedianPruner(), space={"a": parameters.FixedParameter(value=1)}
+    made = search_spec.SearchSpec(
+        sampler=search_spec.RandomSampler(seed=1),
+        pruner=search_spec.MedianPruner(),
+        space={"a": parameters.FixedParameter(value=1)},
     )
-    assert made.sampler == spec.RandomSampler(seed=1)
+    assert made.sampler == search_spec.RandomSampler(seed=1)
     assert made.parameters == ("a",)
 
 
