@@ -14,6 +14,9 @@ from htr_tui.journal.records import (
     TRIAL_STATES,
     AttemptRecord,
     AttemptRequest,
+    ForeignSource,
+    Origin,
+    Pause,
     StudyFacts,
     TrialRecord,
     TrialState,
@@ -59,6 +62,12 @@ class StudyFold:
     """Why the last supervisor ended: "finished", "stopped", "failed"; None while one should be running."""
     stop_requested: str | None = None
     """"stop" or "now" while a stop is wanted."""
+    paused: Pause | None = None
+    """Set while nothing new is started, until the user continues."""
+    paused_trial: int = 0
+    """The first trial created after the last `study_continued`: failures before it are forgiven."""
+    waiting: str | None = None
+    """What the next start waits for (memory, a device, a time of day), in words; None if for nothing."""
     counts: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(TRIAL_STATES, 0))
     skipped: int = 0
     version: int = 0
@@ -131,14 +140,32 @@ class StudyFold:
         return [self.trials[n] for n in sorted(n for n, v in self._touched.items() if v > version) if n in self.trials]
 
     def best(self) -> TrialRecord | None:
-        """The complete trial with the best finite value (single objective only)."""
+        """The complete trial with the best finite value that keeps the constraints (single objective only)."""
         sign = -1.0 if self.facts.directions[:1] == ("minimize",) else 1.0
         if len(self.facts.directions) != 1:
             return None
-        done = [t for t in self.trials.values() if t.state == "complete" and t.value is not None]
+        done = [t for t in self.trials.values() if t.state == "complete" and t.value is not None and t.is_feasible]
         return max(
             (t for t in done if math.isfinite(t.value or math.nan)), key=lambda t: sign * (t.value or 0.0), default=None
         )
+
+    def pareto(self) -> list[TrialRecord]:
+        """Complete trials that keep the constraints and that no other is better than in every way, by number."""
+        signs = [-1.0 if direction == "minimize" else 1.0 for direction in self.facts.directions]
+        points = [
+            (tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)), trial)
+            for trial in self.trials.values()
+            if trial.state == "complete"
+            and trial.is_feasible
+            and len(trial.values) == len(signs)
+            and all(math.isfinite(value) for value in trial.values)
+        ]
+        points.sort(key=lambda point: point[0], reverse=True)  # whatever dominates a point stands before it
+        front: list[tuple[tuple[float, ...], TrialRecord]] = []
+        for values, trial in points:
+            if not any(_dominates(other, values) for other, _ in front):
+                front.append((values, trial))
+        return sorted((trial for _, trial in front), key=lambda trial: trial.number)
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
@@ -163,6 +190,11 @@ class StudyFold:
         return replace(trial, attempts=attempts)
 
 
+def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether `a` is nowhere smaller and somewhere larger."""
+    return a != b and all(x >= y for x, y in zip(a, b, strict=True))
+
+
 def _study_created(fold: StudyFold, r: Record) -> None:
     budget = r.get("budget") or {}
     fold.facts = StudyFacts(
@@ -178,6 +210,14 @@ def _study_created(fold: StudyFold, r: Record) -> None:
         tracking_uri=r.get("tracking_uri"),
         experiment=r.get("experiment"),
         storage=r.get("storage"),
+        constraints=tuple(r.get("constraints") or ()),
+        space=dict(r.get("space") or {}),
+        promoted_from=Origin(str(origin["study"]), int(origin["trial"]))
+        if (origin := r.get("promoted_from"))
+        else None,
+        imported=ForeignSource(*(str(source[k]) for k in ("url", "kind", "study")))
+        if (source := r.get("imported"))
+        else None,
     )
 
 
@@ -185,6 +225,7 @@ def _supervisor_started(fold: StudyFold, r: Record) -> None:
     _end_session(fold, fold.previous_t)
     fold._session_t = float(r["t"])
     fold.supervisor = r
+    fold.waiting = None
     fold.ended_reason = None
     fold.stop_requested = None
 
@@ -198,6 +239,7 @@ def _end_session(fold: StudyFold, t: float) -> None:
 def _supervisor_ended(fold: StudyFold, r: Record) -> None:
     _end_session(fold, float(r["t"]))
     fold.supervisor = None
+    fold.waiting = None
     fold.ended_reason = str(r["reason"])
 
 
@@ -213,6 +255,20 @@ def _stop_cleared(fold: StudyFold, r: Record) -> None:
     fold.stop_requested = None
 
 
+def _study_paused(fold: StudyFold, r: Record) -> None:
+    fold.paused = Pause(str(r.get("by", "user")), str(r.get("message", "")), float(r["t"]))
+
+
+def _study_continued(fold: StudyFold, r: Record) -> None:
+    fold.paused = None
+    fold.paused_trial = max(fold.trials, default=-1) + 1
+
+
+def _study_waiting(fold: StudyFold, r: Record) -> None:
+    reason = r.get("reason")
+    fold.waiting = str(reason) if reason else None
+
+
 def _trial_created(fold: StudyFold, r: Record) -> None:
     number = int(r["trial"])
     if number in fold.trials:
@@ -223,6 +279,7 @@ def _trial_created(fold: StudyFold, r: Record) -> None:
             state="queued",
             params=dict(r.get("params") or {}),
             label=r.get("label"),
+            by=r.get("by"),
             created=float(r["t"]),
             request=AttemptRequest(set=dict(r.get("set") or {})),
         )
@@ -238,7 +295,11 @@ def _trial_queued(fold: StudyFold, r: Record) -> None:
         env={str(k): str(v) for k, v in (r.get("env") or {}).items()},
         fresh=bool(r.get("fresh", False)),
     )
-    fold.put(replace(trial, state="queued", request=request, ended=None, category=None, value=None, values=()))
+    fold.put(
+        replace(
+            trial, state="queued", request=request, ended=None, category=None, value=None, values=(), constraints=()
+        )
+    )
 
 
 def _attempt_started(fold: StudyFold, r: Record) -> None:
@@ -302,6 +363,7 @@ def _trial_ended(fold: StudyFold, r: Record) -> None:
             state=r["state"],
             value=values[0] if values else None,
             values=values,
+            constraints=tuple(v for raw in (r.get("constraints") or ()) if (v := to_number(raw)) is not None),
             category=r.get("category"),
             ended=float(r["t"]),
             request=trial.request if r["state"] == "stopped" else None,
@@ -321,6 +383,9 @@ _HANDLERS: dict[str, Callable[[StudyFold, Record], None]] = {
     "budget_changed": _budget_changed,
     "stop_requested": _stop_requested,
     "stop_cleared": _stop_cleared,
+    "study_paused": _study_paused,
+    "study_continued": _study_continued,
+    "study_waiting": _study_waiting,
     "trial_created": _trial_created,
     "trial_queued": _trial_queued,
     "attempt_started": _attempt_started,

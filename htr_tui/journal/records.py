@@ -55,7 +55,7 @@ class AttemptRecord:
     started: float | None = None
     ended: float | None = None
     stopping: str | None = None
-    """Why its end was asked for: "stop", "now" or "prune"; None if nobody did."""
+    """Why its end was asked for: stop, now, prune, abort (a rule struck), window (closed); None if nobody did."""
     epoch: int | None = None
     epochs: int | None = None
     values: dict[str, float] = field(default_factory=dict)
@@ -80,6 +80,8 @@ class TrialRecord:
     params: dict[str, Any]
     label: str | None = None
     """Name of the experiment, where the study lists named ones."""
+    by: str | None = None
+    """Who made it, if not the search: "hand" or "warm_start"."""
     created: float | None = None
     attempts: tuple[AttemptRecord, ...] = ()
     request: AttemptRequest | None = None
@@ -87,6 +89,8 @@ class TrialRecord:
     value: float | None = None
     values: tuple[float, ...] = ()
     """One value per objective, once complete."""
+    constraints: tuple[float, ...] = ()
+    """One number per constraint of the study, once complete; at most 0 where it is kept."""
     category: str | None = None
     epoch: int | None = None
     epochs: int | None = None
@@ -98,6 +102,11 @@ class TrialRecord:
     def last_attempt(self) -> AttemptRecord | None:
         """The newest attempt, if any was started."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether it keeps every constraint; so does one of a study without any."""
+        return all(value <= 0 for value in self.constraints)
 
     def seconds(self, now: float) -> float | None:
         """Seconds spent in attempts so far; None before the first."""
@@ -117,6 +126,36 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a study starts nothing new."""
+
+    by: str
+    """"user", or "failures": the study paused by itself."""
+    message: str
+    t: float
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The trial of another study that a study runs again."""
+
+    study: str
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignSource:
+    """Where an imported study comes from."""
+
+    url: str
+    """Without its password."""
+    kind: str
+    """"optuna" or "mlflow", with what was found out about its form."""
+    study: str
+    """Its name there."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudyFacts:
     """What `study_created` says; enough for every reader that does not launch."""
 
@@ -132,3 +171,9 @@ class StudyFacts:
     tracking_uri: str | None = None
     experiment: str | None = None
     storage: str | None = None
+    constraints: tuple[str, ...] = ()
+    space: dict[str, Any] = field(default_factory=dict)
+    """Parameters as the study file (or the import) defines them, by name."""
+    promoted_from: Origin | None = None
+    imported: ForeignSource | None = None
+    """Set for a study that was only read from elsewhere: nothing can be run in it."""
