@@ -74,8 +74,12 @@ class StudyFold:
     last_t: float = 0.0
     previous_t: float = 0.0
     supervised_s: float = 0.0
-    """Seconds during which earlier supervisors were there; the running one is not in it."""
+    """Seconds in which earlier supervisors could start trials (neither paused nor outside the study's hours)."""
+    commands_done: set[str] = field(default_factory=set)
+    """Names of the command files whose trials were created: a command is never obeyed twice."""
     _session_t: float | None = None
+    _session_up: float | None = None
+    """The running supervisor's own count of such seconds, as last told; no clock that is set moves it."""
     _touched: dict[int, int] = field(default_factory=dict)
     _trials: dict[int, TrialRecord] = field(default_factory=dict)
     _reports: list[Report] = field(default_factory=list)
@@ -90,6 +94,8 @@ class StudyFold:
         t = to_number(record.get("t"))
         if t is not None and math.isfinite(t):
             self.previous_t, self.last_t = self.last_t, t
+        if (up := record.get("up")) is not None and handler is not _supervisor_started:
+            self._session_up = to_number(up)
         try:
             handler(self, record)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -224,6 +230,7 @@ def _study_created(fold: StudyFold, r: Record) -> None:
 def _supervisor_started(fold: StudyFold, r: Record) -> None:
     _end_session(fold, fold.previous_t)
     fold._session_t = float(r["t"])
+    fold._session_up = None
     fold.supervisor = r
     fold.waiting = None
     fold.ended_reason = None
@@ -231,9 +238,11 @@ def _supervisor_started(fold: StudyFold, r: Record) -> None:
 
 
 def _end_session(fold: StudyFold, t: float) -> None:
-    if fold._session_t is not None:
+    if fold._session_up is not None:
+        fold.supervised_s += max(0.0, fold._session_up)
+    elif fold._session_t is not None:  # written before supervisors counted themselves
         fold.supervised_s += max(0.0, t - fold._session_t)
-    fold._session_t = None
+    fold._session_t = fold._session_up = None
 
 
 def _supervisor_ended(fold: StudyFold, r: Record) -> None:
@@ -273,6 +282,8 @@ def _trial_created(fold: StudyFold, r: Record) -> None:
     number = int(r["trial"])
     if number in fold.trials:
         raise ValueError(f"trial {number} created twice")
+    if r.get("command"):
+        fold.commands_done.add(str(r["command"]))
     fold.put(
         TrialRecord(
             number=number,
@@ -336,14 +347,24 @@ def _attempt_reported(fold: StudyFold, r: Record) -> None:
 
 
 def _attempt_stopping(fold: StudyFold, r: Record) -> None:
-    fold.put(fold.change_attempt(r, stopping=str(r["why"])))
+    title = {"title": str(r["title"])} if r.get("title") else {}
+    fold.put(fold.change_attempt(r, stopping=str(r["why"]), **title))
 
 
 def _attempt_ended(fold: StudyFold, r: Record) -> None:
     values = {k: v for k, raw in (r.get("values") or {}).items() if (v := to_number(raw)) is not None}
     changes: dict[str, Any] = {
         name: r[name]
-        for name in ("exit_code", "signal", "category", "title", "suggested_fix", "peak_rss_bytes", "peak_gpu_bytes")
+        for name in (
+            "exit_code",
+            "signal",
+            "category",
+            "title",
+            "suggested_fix",
+            "peak_rss_bytes",
+            "peak_gpu_bytes",
+            "seconds",
+        )
         if name in r
     }
     if r.get("epoch") is not None:

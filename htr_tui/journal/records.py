@@ -56,6 +56,8 @@ class AttemptRecord:
     ended: float | None = None
     stopping: str | None = None
     """Why its end was asked for: stop, now, prune, abort (a rule struck), window (closed); None if nobody did."""
+    seconds: float | None = None
+    """How long it ran, by a clock that nobody sets; None while it runs and where only `started` and `ended` are known."""
     epoch: int | None = None
     epochs: int | None = None
     values: dict[str, float] = field(default_factory=dict)
@@ -112,7 +114,12 @@ class TrialRecord:
         """Seconds spent in attempts so far; None before the first."""
         if not self.attempts:
             return None
-        return sum(max(0.0, (a.ended if a.ended is not None else now) - (a.started or 0.0)) for a in self.attempts)
+        return sum(
+            a.seconds
+            if a.seconds is not None
+            else max(0.0, (a.ended if a.ended is not None else now) - (a.started or 0.0))
+            for a in self.attempts
+        )
 
     @property
     def peak_rss_bytes(self) -> int | None:
