@@ -1,4 +1,4 @@
-"""The budget and resources sections of the study file: how much, how long, on what."""
+"""The resources section of the study file: what a study may use of the machine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from htr_tui.study import forms
-from htr_tui.study.parameters import Count, Positive, Section, Whole
-
-
-class BudgetSpec(Section):
-    """When a study is finished."""
-
-    trials: Count | None = None
-    """How many trials; a grid or a list of experiments is finished earlier."""
-    hours: Positive | None = None
-    """Hours after which no new trial starts."""
+from htr_tui.study.parameters import Section, Whole
 
 
 class ResourcesSpec(Section):

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from htr_tui.journal.paths import STUDY_NAME
 from htr_tui.study import forms
+from htr_tui.study.abort import AbortRules
+from htr_tui.study.budget_spec import BudgetSpec
 from htr_tui.study.objective_spec import Objective, Objectives
 from htr_tui.study.parameters import (
     CategoricalParameter,
@@ -21,7 +23,7 @@ from htr_tui.study.parameters import (
     Section,
     Whole,
 )
-from htr_tui.study.resources_spec import BudgetSpec, ResourcesSpec
+from htr_tui.study.resources_spec import ResourcesSpec
 from htr_tui.study.search_spec import (
     Experiment,
     GridSampler,
@@ -36,9 +38,10 @@ from htr_tui.study.trainer_spec import TrainerSpec
 CATEGORIES: Final = (
     "gpu_oom", "cudnn_rnn_mask", "cudnn_init", "host_oom", "shm", "gpu_missing", "gpu_hardware", "nan_loss", "ctc",
     "shape_mismatch", "data_missing", "data_corrupt", "checkpoint_mismatch", "disk_full", "import_error", "bad_config",
-    "tracking_error", "distributed", "preempted", "crash", "none", "lost",
+    "tracking_error", "distributed", "preempted", "crash", "none", "lost", "aborted",
 )  # fmt: skip
-"""What `retries` may name: the categories of triage, and "lost" (runner and trainer vanished without a status)."""
+"""What `retries` may name: the categories of triage, "lost" (runner and trainer vanished without a
+status) and "aborted" (a rule of `abort` struck)."""
 
 
 class TrackingSpec(Section):
@@ -69,6 +72,12 @@ class StudySpec(Section):
         Annotated[str, AfterValidator(lambda value: _category(value))], Annotated[Whole, Field(ge=0, le=100)]
     ] = {}
     """How often a trial is tried again by itself, by the category of its failure."""
+    abort: AbortRules = ()
+    """Rules that end an attempt early: the trial is then `failed` with the category `aborted`."""
+    pause_after: Annotated[Whole, Field(ge=0, le=1000)] = 3
+    """The study pauses by itself when its first trials, this many, all fail in the same way; 0 never does."""
+    priority: Annotated[Whole, Field(ge=-100, le=100)] = 0
+    """Which of several studies on a machine gets the next free device: the one with the larger number."""
     tracking: Annotated[TrackingSpec | None, BeforeValidator(lambda value: _tracking(value))] = TrackingSpec()
     """The MLflow mirror, or `none`."""
     storage: Line = "sqlite:///runs/optuna.db"
