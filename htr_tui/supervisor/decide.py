@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from htr_tui.journal.fold import StudyFold
-from htr_tui.journal.records import AttemptRecord, AttemptRequest, AttemptState, TrialRecord, TrialState
+from htr_tui.journal.records import END_STATES, AttemptRecord, AttemptRequest, AttemptState, TrialRecord, TrialState
 
 _STOPPED_STATUS = {143, 130}
 """Exit statuses of a trainer that took TERM or INT well: 128 + signal."""
@@ -69,6 +70,10 @@ def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: 
     if attempt.stopping is not None and not (finished and end.end_status == "complete"):
         if attempt.stopping == "prune":
             return Verdict(attempt="pruned", trial="pruned")
+        if attempt.stopping == "abort":
+            return _failed(trial, end, retries, "aborted", attempt.title, "failed")
+        if attempt.stopping == "window":
+            return Verdict(attempt="stopped", trial=None, retry=AttemptRequest(reason="continue"))
         return Verdict(attempt="stopped", trial="stopped")
     if end.lost:
         return _failed(
@@ -130,6 +135,50 @@ def _failed(
         env=dict(fix.env) if fix else {},
     )
     return Verdict(attempt=state, trial=None, retry=request, category=category, title=title)
+
+
+_URGENCY = {"prune": 0, "abort": 0, "window": 0, "stop": 1, "now": 2}
+
+
+def is_more_urgent(wanted: str, asked: str | None) -> bool:
+    """Whether an attempt that was asked to end for one reason is to be asked again for another.
+
+    What the pruner or a rule decided stays decided when the study is stopped; only `now` overrides it.
+    """
+    if asked in ("prune", "abort"):
+        return wanted == "now"
+    return asked is None or _URGENCY[wanted] > _URGENCY[asked]
+
+
+def failing_alike(fold: StudyFold, limit: int) -> str | None:
+    """Why the study should pause: its trials all failed so far, the last `limit` in the same way; None if not.
+
+    Counted from the first trial, or from the last time the user said to go on.
+    """
+    if not limit:
+        return None
+    ended: list[TrialRecord] = []
+    for number, trial in fold.trials.items():
+        if number >= fold.paused_trial and trial.state in END_STATES:
+            if trial.state != "failed":
+                return None
+            ended.append(trial)
+    if len(ended) < limit:
+        return None
+    last = sorted(ended, key=lambda trial: (trial.ended or 0.0, trial.number))[-limit:]
+    if len({_way_of_failing(trial) for trial in last}) != 1:
+        return None
+    numbers = ", ".join(str(number) for number in sorted(trial.number for trial in last))
+    attempt = last[-1].last_attempt
+    title = f": {attempt.title}" if attempt is not None and attempt.title else ""
+    return f"trials {numbers} all failed in the same way ({last[-1].category or 'unknown'}{title})"
+
+
+def _way_of_failing(trial: TrialRecord) -> tuple[str | None, str]:
+    """Category and, where the category says little, the title without its numbers."""
+    attempt = trial.last_attempt
+    title = attempt.title or "" if attempt is not None and trial.category in ("crash", "bad_config") else ""
+    return trial.category, re.sub(r"[0-9a-fx]*[0-9][0-9a-fx.]*", "#", title)
 
 
 def next_queued(fold: StudyFold) -> TrialRecord | None:

@@ -10,11 +10,11 @@ from typing import Any
 from htr_tui.devices.host import visible_gpus
 from htr_tui.devices.nvml import DeviceReport, GpuSampler
 from htr_tui.devices.process_tree import other_gpu_bytes, tree_gpu_bytes
-from htr_tui.executors.local import LocalExecutor
 from htr_tui.executors.slots import Slot, plan_slots
 from htr_tui.files import dump_line, iterate_records
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.study.resources_spec import ResourcesSpec
+from htr_tui.supervisor.executor import Executor
 
 SAMPLE_S = 2.0
 SLOW_AFTER_S = 600.0
@@ -58,7 +58,7 @@ class GpuRecorder:
             )
         return available[:wanted]
 
-    def sample(self, running: Mapping[AttemptPaths, LocalExecutor]) -> None:
+    def sample(self, running: Mapping[AttemptPaths, Executor]) -> None:
         """Append a line to devices.jsonl of every running attempt, when it is due."""
         for gone in [paths for paths in self._began if paths not in running]:
             del self._began[gone]

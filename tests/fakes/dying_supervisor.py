@@ -13,22 +13,23 @@ from typing import Any
 
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.study.loading import load_study
+from htr_tui.supervisor.ledger import StudyLedger
 from htr_tui.supervisor.loop import Supervisor
 
 
-class DyingSupervisor(Supervisor):
+class DyingLedger(StudyLedger):
     """Counts its records."""
 
     at: int = 0
     side: str = "after"
     written: int = 0
 
-    def record(self, event: str, **fields: Any) -> None:
+    def record(self, event: str, *, follow_up: dict[str, Any] | None = None, **fields: Any) -> None:
         """Die here, one day."""
         self.written += 1
         if self.written == self.at and self.side == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        super().record(event, **fields)
+        super().record(event, follow_up=follow_up, **fields)
         if self.written == self.at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -41,9 +42,8 @@ def main() -> None:
     parser.add_argument("--side", choices=("before", "after"), required=True)
     args = parser.parse_args()
     paths = StudyPaths(args.folder)
-    supervisor = DyingSupervisor(paths, load_study(paths.study_file), args.base)
-    supervisor.at, supervisor.side = args.at, args.side
-    supervisor.run()
+    DyingLedger.at, DyingLedger.side = args.at, args.side
+    Supervisor(paths, load_study(paths.study_file), args.base, make_ledger=DyingLedger).run()
 
 
 if __name__ == "__main__":

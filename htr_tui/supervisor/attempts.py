@@ -1,0 +1,162 @@
+"""Running attempts: what they report, why they are stopped, what their end means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from htr_tui.executors.local import AttemptPhase
+from htr_tui.files import write_json
+from htr_tui.journal.paths import AttemptPaths, StudyPaths
+from htr_tui.journal.records import AttemptRecord, TrialRecord
+from htr_tui.study.spec import StudySpec
+from htr_tui.supervisor import decide
+from htr_tui.supervisor.executor import Executor
+from htr_tui.supervisor.gpus import GpuRecorder
+from htr_tui.supervisor.ledger import StudyLedger
+from htr_tui.supervisor.memory import SearchMemory
+from htr_tui.supervisor.observe import AttemptTracker
+from htr_tui.supervisor.verdict import examine
+
+
+class AttemptKeeper:
+    """Follows the running attempts of a study; holds nothing that cannot be read again from files."""
+
+    def __init__(
+        self, spec: StudySpec, ledger: StudyLedger, executor: Executor, memory: SearchMemory, gpus: GpuRecorder
+    ) -> None:
+        self._spec = spec
+        self._ledger = ledger
+        self._paths: StudyPaths = ledger.paths
+        self._executor = executor
+        self._memory = memory
+        self._gpus = gpus
+        self._trackers: dict[tuple[int, int], AttemptTracker] = {}
+        self._told: set[tuple[int, int]] = set()
+        """Attempts that this supervisor has signalled."""
+
+    def follow(self, number: int, attempt_number: int, *, must_stop: str | None) -> None:
+        """Record what an attempt reported, stop it when somebody says so, end it when it is over.
+
+        `must_stop`: why every attempt of the study is to end ("stop", "now", "window"); None if it is not.
+        """
+        trial = self._ledger.fold.trials[number]
+        attempt = trial.attempts[-1]
+        files = self._paths.attempt(number, attempt_number)
+        phase = self._executor.poll(files)  # before the events: after an end nothing more is written
+        tracker = self._tracker(trial, attempt)
+        tracker.poll()
+        self._report(tracker)
+        if phase.phase in ("ended", "lost"):
+            self._end(tracker, phase)
+        elif phase.phase == "running":
+            self._stop_if_asked(number, files, must_stop)
+
+    def _tracker(self, trial: TrialRecord, attempt: AttemptRecord) -> AttemptTracker:
+        key = (trial.number, attempt.number)
+        if key not in self._trackers:
+            self._trackers[key] = AttemptTracker(self._paths, trial, attempt, self._spec.objective)
+        return self._trackers[key]
+
+    # -- while it runs ---------------------------------------------------------------------------------------------
+
+    def _report(self, tracker: AttemptTracker) -> None:
+        before = self._ledger.fold.trials[tracker.trial].attempts[-1].epoch
+        for epoch in sorted(e for e in tracker.own if before is None or e > before):
+            self._ledger.record(
+                "attempt_reported",
+                trial=tracker.trial,
+                attempt=tracker.attempt,
+                epoch=epoch,
+                epochs=tracker.epochs,
+                value=tracker.report(epoch),
+            )
+            self._memory.changed(tracker.trial)
+            self._give_up_if_hopeless(tracker, epoch, before)
+            before = epoch
+
+    def _give_up_if_hopeless(self, tracker: AttemptTracker, epoch: int, before: int | None) -> None:
+        """Ask for the attempt's end if a rule of the user strikes, or the pruner thinks so."""
+        trial = self._ledger.fold.trials[tracker.trial]
+        if trial.attempts[-1].stopping is not None or tracker.end_status is not None:
+            return
+        metrics = tracker.own[epoch]
+        rule = next((rule for rule in self._spec.abort if rule.strikes(epoch, metrics, before)), None)
+        if rule is not None:
+            self._ask_to_stop(trial.number, "abort", rule.explain(epoch, metrics))
+        elif self._memory.should_prune(trial):
+            self._ask_to_stop(trial.number, "prune")
+
+    def _ask_to_stop(self, number: int, why: str, title: str | None = None) -> None:
+        attempt = self._ledger.fold.trials[number].attempts[-1]
+        self._ledger.record("attempt_stopping", trial=number, attempt=attempt.number, why=why, title=title)
+        self._executor.stop(self._paths.attempt(number, attempt.number), now=why == "now")
+        self._told.add((number, attempt.number))
+
+    def _stop_if_asked(self, number: int, files: AttemptPaths, must_stop: str | None) -> None:
+        attempt = self._ledger.fold.trials[number].attempts[-1]
+        if must_stop is not None and decide.is_more_urgent(must_stop, attempt.stopping):
+            self._ask_to_stop(number, must_stop)
+        elif attempt.stopping is not None and (number, attempt.number) not in self._told:
+            # A supervisor that died between record and signal: say it again, TERM may be repeated.
+            self._executor.stop(files, now=attempt.stopping == "now")
+            self._told.add((number, attempt.number))
+
+    # -- its end ---------------------------------------------------------------------------------------------------
+
+    def _end(self, tracker: AttemptTracker, phase: AttemptPhase) -> None:
+        trial = self._ledger.fold.trials[tracker.trial]
+        attempt = trial.attempts[-1]
+        others = self._gpus.others(tracker.paths)
+        end, finding = examine(self._spec, tracker, attempt, phase, other_gpu_bytes=others)
+        verdict = decide.judge(trial, attempt, end, {**decide.DEFAULT_RETRIES, **self._spec.retries})
+        values, epoch, metrics = tracker.result()
+        if finding is not None and verdict.category is not None:
+            write_json(tracker.paths.finding, finding)
+        facts = phase.exit or {}
+        peaks = {"peak_rss_bytes": facts.get("peak_rss_bytes"), "peak_gpu_bytes": self._gpus.peak(tracker.paths)}
+        follow_up = self._follow_up(trial.number, verdict, values)
+        self._ledger.record(
+            "attempt_ended",
+            trial=trial.number,
+            attempt=attempt.number,
+            state=verdict.attempt,
+            exit_code=end.exit_code,
+            signal=end.signal,
+            ended=facts.get("end"),
+            seconds=facts.get("seconds"),
+            epoch=tracker.epoch if tracker.epoch is not None else attempt.epoch,
+            epochs=tracker.epochs,
+            best_epoch=epoch,
+            values=metrics,
+            category=verdict.category,
+            title=verdict.title,
+            suggested_fix=end.fixes[0].name if end.fixes and verdict.category else None,
+            **peaks,
+            follow_up=follow_up,
+        )
+        if tracker.skipped:
+            self._ledger.note("warning", f"{tracker.skipped} lines of its events could not be read", trial.number)
+        self._trackers.pop((trial.number, attempt.number), None)
+        self._told.discard((trial.number, attempt.number))
+        self._memory.changed(trial.number)
+
+    def _follow_up(self, number: int, verdict: decide.Verdict, values: tuple[float | None, ...]) -> dict[str, Any]:
+        """What happens to the trial: it is queued again, or it is over."""
+        if verdict.retry is not None:
+            request = verdict.retry
+            return {
+                "event": "trial_queued",
+                "trial": number,
+                "reason": request.reason,
+                "fix": request.fix,
+                "set": request.set,
+                "env": request.env,
+            }
+        done = list(values) if verdict.trial == "complete" else []
+        return {
+            "event": "trial_ended",
+            "trial": number,
+            "state": verdict.trial,
+            "values": done,
+            "category": verdict.category,
+        }

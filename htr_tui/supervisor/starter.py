@@ -1,0 +1,137 @@
+"""New attempts: which trial is next, whether the study may start it now, and the start itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from htr_tui.executors.slots import Slot, free_slots
+from htr_tui.journal.records import AttemptRequest, TrialRecord
+from htr_tui.study.spec import StudySpec
+from htr_tui.supervisor import decide
+from htr_tui.supervisor.executor import Executor
+from htr_tui.supervisor.ledger import StudyLedger
+from htr_tui.supervisor.memory import SearchMemory
+from htr_tui.supervisor.prepare import checkpointed_attempt, trainer_environment, write_attempt
+from htr_tui.tracking.state import run_id_of
+
+
+class Starter:
+    """Starts what may start; says in the journal what the next start waits for."""
+
+    def __init__(
+        self, spec: StudySpec, base: Path, ledger: StudyLedger, executor: Executor, memory: SearchMemory
+    ) -> None:
+        self._spec = spec
+        self._base = base
+        self._ledger = ledger
+        self._paths = ledger.paths
+        self._executor = executor
+        self._memory = memory
+        self._is_exhausted = False
+        self.slots: list[Slot] = []
+
+    # -- whether ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_window_open(self) -> bool:
+        """Whether it is the time of day in which the study works."""
+        window = self._spec.budget.only
+        return window is None or window.is_open(self._ledger.clock.time())
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the study may start trials at all now; only such time counts as its hours."""
+        return self._ledger.fold.paused is None and self.is_window_open
+
+    def wants_new(self) -> bool:
+        """Whether the budget has room for a trial that does not exist yet."""
+        fold = self._ledger.fold
+        hours = (fold.supervised_s + self._ledger.active_s) / 3600.0
+        return decide.wants_new_trial(fold, hours_used=hours, exhausted=self._is_exhausted)
+
+    def look_again(self) -> None:
+        """Something was asked for: perhaps the search has trials again."""
+        self._is_exhausted = False
+
+    def _wait(self, reason: str | None) -> None:
+        """Tell what the next start waits for, when that changed."""
+        if reason != self._ledger.fold.waiting:
+            self._ledger.record("study_waiting", reason=reason)
+
+    # -- which -----------------------------------------------------------------------------------------------------
+
+    def adopt_asked(self) -> None:
+        """Trials that Optuna handed out just before a crash, and the journal does not know yet."""
+        for asked in self._memory.take_orphans():
+            if asked.number not in self._ledger.fold.trials:
+                self._ledger.record("trial_created", trial=asked.number, params=asked.params, label=asked.label)
+
+    def start_what_fits(self) -> None:
+        """Start trials until the slots are full, the budget is used up, or something has to be waited for."""
+        fold = self._ledger.fold
+        if fold.stop_requested or fold.paused is not None:
+            return self._wait(None)
+        if not self.is_window_open and (fold.counts["queued"] or self.wants_new()):
+            window = self._spec.budget.only
+            return self._wait(
+                f"it is outside {window.text}, the study's hours; they begin at {window.opening}" if window else None
+            )
+        while free := free_slots(self.slots, {a.slot for _, a in self._ledger.running()}):
+            trial = decide.next_queued(fold)
+            if trial is None:
+                if not self.wants_new() or not self._ask():
+                    break
+                continue
+            self._start(trial, free[0])
+        return self._wait(None)
+
+    def _ask(self) -> bool:
+        """Make a new trial; False if the search has none, or its storage does not answer now."""
+        asked, self._is_exhausted = self._memory.ask(self._ledger.fold)
+        if asked is None:
+            return False
+        self._ledger.record("trial_created", trial=asked.number, params=asked.params, label=asked.label)
+        return True
+
+    # -- start -----------------------------------------------------------------------------------------------------
+
+    def _start(self, trial: TrialRecord, slot: Slot) -> None:
+        """Folder first, journal second, runner last: whatever is missing after a crash tells how far we were."""
+        request = trial.request or AttemptRequest()
+        overrides, env = decide.overrides_in_force(trial, request)
+        number = trial.attempts[-1].number + 1 if trial.attempts else 1
+        resume_from = None if request.fresh else checkpointed_attempt(self._paths, trial)
+        added = trainer_environment(
+            self._spec,
+            self._paths,
+            trial.number,
+            number,
+            slot=slot,
+            resume_from=resume_from,
+            tracking_uri=self._ledger.fold.facts.tracking_uri,
+            run_id=run_id_of(self._paths, trial.number),
+        )
+        write_attempt(
+            self._spec,
+            self._paths,
+            self._base,
+            trial,
+            number,
+            overrides=overrides,
+            env={**added, **env},
+            resume_from=resume_from,
+        )
+        self._ledger.record(
+            "attempt_started",
+            trial=trial.number,
+            attempt=number,
+            reason=request.reason,
+            fix=request.fix,
+            set=overrides,
+            env=env,
+            resume_from=resume_from,
+            devices=list(slot.devices),
+            slot=slot.number,
+        )
+        self._executor.start(self._paths.attempt(trial.number, number))
+        self._memory.changed(trial.number)
