@@ -84,6 +84,11 @@ class Terminal:
             pass
         self.process.wait(30)
 
+    def listen(self) -> None:
+        """Take what came meanwhile, so that the program need not wait for us."""
+        while self._master >= 0 and self._pump(0):
+            continue
+
     def close(self) -> None:
         """End whatever still runs."""
         if self.process.poll() is None:
