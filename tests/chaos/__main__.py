@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.chaos import report
 from tests.chaos.plan import Shares, draw
+from tests.chaos.processes import become_reaper
 from tests.chaos.rounds import Outcome, run_round
 from tests.chaos.stage import can_mount
 from tests.chaos.strikes import STRIKES, weights
@@ -72,7 +73,7 @@ def play(
     deadline = time.monotonic() + 60 * options.minutes if options.minutes else None
     seeds = iter(range(first, first + options.rounds))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(options.workers, mp_context=context, initializer=become_reaper) as pool:
         while True:
             is_late = deadline is not None and time.monotonic() > deadline
             while not is_late and len(pending) < options.workers and (seed := next(seeds, None)) is not None:
@@ -95,12 +96,6 @@ def _tell(outcome: Outcome, count: int, options: argparse.Namespace) -> None:
         f" {outcome.seconds:.1f} s {outcome.cpu_s:.1f} CPU-s: {hits or 'undisturbed'}",
         flush=True,
     )
-
-
-def _start_worker() -> None:
-    from tests.chaos.processes import become_reaper
-
-    become_reaper()
 
 
 def _shut_out_settings(root: Path) -> None:
