@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from htr_tui.text import clean_text
 
@@ -14,6 +14,9 @@ RETRY_S: Final = 60.0
 """Between attempts to start NVML where there was no driver: asking costs, and drivers come seldom."""
 
 T = TypeVar("T")
+
+ComputeMode = Literal["default", "exclusive", "prohibited"]
+"""Who may compute on a card: everybody, one process at a time, nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,20 @@ class GpuProcess:
     pid: int
     used_bytes: int | None
     """None where the driver does not tell (WSL, MIG parents, some containers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuInstance:
+    """A part of a card that is cut into some (MIG): a device of its own for a trainer."""
+
+    number: int
+    """On its card, as `nvidia-smi -L` counts them."""
+    uuid: str
+    """What CUDA_VISIBLE_DEVICES takes: "MIG-..."."""
+    name: str = ""
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,10 @@ class GpuSample:
     """The card no longer answers (it fell off the bus)."""
     has_shared_memory: bool = False
     """Memory is the host's (unified), so that used and total are the machine's."""
+    mode: ComputeMode = "default"
+    is_mig: bool = False
+    """The card is cut into instances; a trainer gets one of them, never the card."""
+    instances: tuple[GpuInstance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,8 @@ class GpuSampler:
         self._error: str | None = None
         self._driver: str | None = None
         self._tried: float | None = None
+        self._known: dict[int, tuple[str, str]] = {}
+        """(UUID, name) by index: a lost card no longer says who it is."""
 
     def sample(self) -> DeviceReport:
         """The cards now; never raises, and where NVML does not start it is asked again once a minute only."""
@@ -134,24 +157,48 @@ class GpuSampler:
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
         except nvml.NVMLError as error:
-            return GpuSample(index, "", f"GPU {index}: {_text(error)}", is_lost=True)
-        memory, is_lost, is_shared = self._memory(handle)
+            uuid, name = self._known.get(index, ("", f"GPU {index}: {_text(error)}"))
+            if getattr(error, "value", None) == nvml.NVML_ERROR_NO_PERMISSION:  # another container's card
+                return GpuSample(index, uuid, name, mode="prohibited")
+            return GpuSample(index, uuid, name, is_lost=True)
+        instances = self._instances(handle)
+        memory, is_lost, is_shared = self._memory(handle, instances)
+        uuid, name = self._who(index, handle)
         return GpuSample(
             index=index,
-            uuid=self._ask(lambda: nvml.nvmlDeviceGetUUID(handle), _decoded) or "",
-            name=self._ask(lambda: nvml.nvmlDeviceGetName(handle), _decoded) or f"GPU {index}",
+            uuid=uuid,
+            name=name,
             used_bytes=memory[0] if memory else None,
             total_bytes=memory[1] if memory else None,
             utilization=self._ask(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu, float),
             temperature=self._ask(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU), float),
             power_w=self._ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle), _watts),
             power_limit_w=self._ask(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle), _watts),
-            processes=self._processes(handle),
+            processes=_merged(self._processes(handle), *(part.processes for part in instances or ())),
             is_lost=is_lost,
             has_shared_memory=is_shared,
+            mode=self._ask(lambda: nvml.nvmlDeviceGetComputeMode(handle), self._mode) or "default",
+            is_mig=instances is not None,
+            instances=instances or (),
         )
 
-    def _memory(self, handle: Any) -> tuple[tuple[int, int] | None, bool, bool]:
+    def _who(self, index: int, handle: Any) -> tuple[str, str]:
+        """(UUID, name); what was known before where the card does not say it now."""
+        known = self._known.get(index, ("", f"GPU {index}"))
+        uuid = self._ask(lambda: self._nvml.nvmlDeviceGetUUID(handle), _decoded) or known[0]
+        name = self._ask(lambda: self._nvml.nvmlDeviceGetName(handle), _decoded) or known[1]
+        if uuid:
+            self._known[index] = (uuid, name)
+        return uuid, name
+
+    def _mode(self, code: Any) -> ComputeMode:
+        if code == self._nvml.NVML_COMPUTEMODE_PROHIBITED:
+            return "prohibited"
+        return "exclusive" if code == self._nvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS else "default"
+
+    def _memory(
+        self, handle: Any, instances: tuple[GpuInstance, ...] | None
+    ) -> tuple[tuple[int, int] | None, bool, bool]:
         """((used, total) or None, card lost, memory is the host's). Cards with unified memory refuse this query."""
         nvml = self._nvml
         try:
@@ -160,24 +207,38 @@ class GpuSampler:
             code = getattr(error, "value", None)
             if code != nvml.NVML_ERROR_NOT_SUPPORTED:
                 return None, code == nvml.NVML_ERROR_GPU_IS_LOST, False
-            instances = self._mig_memory(handle)
-            host = self._host_memory() if instances is None else None
-            return instances or host, False, host is not None
+            if instances is not None:
+                used = sum(part.used_bytes or 0 for part in instances)
+                return (used, sum(part.total_bytes or 0 for part in instances)), False, False
+            host = self._host_memory()
+            return host, False, host is not None
         total, used = int(info.total), int(info.used)
         return ((used, total) if total > 0 else None), False, False
 
-    def _mig_memory(self, handle: Any) -> tuple[int, int] | None:
-        """(used, total) summed over the instances of a card that is cut into some; None for a whole card."""
+    def _instances(self, handle: Any) -> tuple[GpuInstance, ...] | None:
+        """The instances of a card that is cut into some; None for a whole card."""
         nvml = self._nvml
         mode = self._ask(lambda: nvml.nvmlDeviceGetMigMode(handle)[0], int)
         if mode != nvml.NVML_DEVICE_MIG_ENABLE:
             return None
-        used = total = 0
-        for number in range(self._ask(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), int) or 0):
-            instance = self._ask(partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number), lambda found: found)
-            info = None if instance is None else self._ask(partial(nvml.nvmlDeviceGetMemoryInfo, instance), _pair)
-            used, total = (used + info[0], total + info[1]) if info else (used, total)
-        return used, total
+        most = self._ask(lambda: nvml.nvmlDeviceGetMaxMigDeviceCount(handle), int) or 0
+        found = (self._instance(handle, number) for number in range(most))
+        return tuple(part for part in found if part is not None)
+
+    def _instance(self, handle: Any, number: int) -> GpuInstance | None:
+        nvml = self._nvml
+        part = self._ask(partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number), lambda found: found)
+        if part is None:
+            return None
+        memory = self._ask(lambda: nvml.nvmlDeviceGetMemoryInfo(part), _pair)
+        return GpuInstance(
+            number,
+            self._ask(lambda: nvml.nvmlDeviceGetUUID(part), _decoded) or "",
+            self._ask(lambda: nvml.nvmlDeviceGetName(part), _decoded) or "",
+            memory[0] if memory else None,
+            memory[1] if memory else None,
+            self._processes(part),
+        )
 
     def _processes(self, handle: Any) -> tuple[GpuProcess, ...]:
         nvml = self._nvml
@@ -188,6 +249,15 @@ class GpuSampler:
                 known = found.get(int(process.pid))
                 found[int(process.pid)] = known if used is None else max(int(used), known or 0)
         return tuple(GpuProcess(pid, used) for pid, used in sorted(found.items()))
+
+
+def _merged(*lists: tuple[GpuProcess, ...]) -> tuple[GpuProcess, ...]:
+    """Processes of a card and of its instances, each once."""
+    found: dict[int, int | None] = {}
+    for process in (process for processes in lists for process in processes):
+        sizes = [size for size in (found.get(process.pid), process.used_bytes) if size is not None]
+        found[process.pid] = max(sizes, default=None)
+    return tuple(GpuProcess(pid, used) for pid, used in sorted(found.items()))
 
 
 def _is_nvml(error: BaseException) -> bool:

@@ -104,7 +104,36 @@ def test_a_lost_card_does_not_take_the_other_with_it(probe: Probe) -> None:
     assert second["used_bytes"] == 2 * MIB
     gone, _ = probe.sample("card 0\ncard 1\nerror nvmlDeviceGetHandleByIndex_v2 15 0\n")["gpus"]
     assert gone["is_lost"]
+    assert gone["uuid"] == "GPU-00000000-fake"  # remembered from when it still answered
+
+
+def test_a_card_that_never_answered_is_named_by_its_error(probe: Probe) -> None:
+    gone, other = probe.sample("card 0\ncard 1\nerror nvmlDeviceGetHandleByIndex_v2 15 0\n")["gpus"]
+    assert gone["is_lost"]
     assert "GPU is lost" in gone["name"]
+    assert not other["is_lost"]
+
+
+def test_a_card_of_another_container_is_not_lost(probe: Probe) -> None:
+    gpu = probe.sample("card 0\nerror nvmlDeviceGetHandleByIndex_v2 4 0\n")["gpus"][0]
+    assert (gpu["is_lost"], gpu["mode"]) == (False, "prohibited")
+
+
+def test_instances_of_a_card_are_devices_with_memory_and_processes_of_their_own(probe: Probe) -> None:
+    machine = (
+        "card 0 used=700 total=8192 mig=1 slices=2\nslice 0 0 used=600 total=5120\nslice 0 1 used=100 total=3072\n"
+        "process 0 4711 550 1\ncard 1 mode=3\n"
+    )
+    cut, whole = probe.sample(machine)["gpus"]
+    assert cut["is_mig"]
+    assert [part["uuid"] for part in cut["instances"]] == ["MIG-00000000-0-fake", "MIG-00000000-1-fake"]
+    assert [(p["used_bytes"], p["total_bytes"]) for p in cut["instances"]] == [
+        (600 * MIB, 5120 * MIB),
+        (100 * MIB, 3072 * MIB),
+    ]
+    assert cut["instances"][1]["processes"] == cut["processes"] == [{"pid": 4711, "used_bytes": 550 * MIB}]
+    assert cut["instances"][0]["processes"] == []
+    assert (whole["is_mig"], whole["instances"], whole["mode"]) == (False, [], "exclusive")
 
 
 def test_a_driver_that_stops_answering_comes_back(probe: Probe) -> None:

@@ -1,8 +1,10 @@
 /* A libnvidia-ml.so.1 for tests. The cards stand in the text file that $FAKE_NVML names; it is read again at every
  * call, so that a test changes the machine while a sampler runs. No file: no driver. One fact a line:
  *
- *   card INDEX key=value ...     util (percent), used, total (MiB), temp (C), power, limit (mW), mig (0/1), slices (N)
- *   process INDEX PID MIB        MIB -1: the driver does not tell
+ *   card INDEX key=value ...     util (percent), used, total (MiB), temp (C), power, limit (mW), mig (0/1), slices (N),
+ *                                mode (compute mode: 0 default, 2 prohibited, 3 exclusive process)
+ *   slice INDEX NUMBER key=...   used, total (MiB) of one instance; without this line: the card's used, a part of its total
+ *   process INDEX PID MIB [NUMBER]   MIB -1: the driver does not tell; NUMBER: the instance it is on
  *   error FUNCTION CODE [INDEX]  this function answers CODE, for all cards or one
  */
 #include <stdio.h>
@@ -10,19 +12,20 @@
 #include <string.h>
 
 enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, DRIVER_NOT_LOADED = 9 };
-enum { MAX_CARDS = 16, MAX_PROCESSES = 256, MAX_ERRORS = 64 };
+enum { MAX_CARDS = 16, MAX_SLICES = 8, MAX_PROCESSES = 256, MAX_ERRORS = 64 };
 #define MIB (1024ULL * 1024ULL)
 #define API __attribute__((visibility("default")))
 
 typedef int result;
-typedef struct card { int index, slice, util, used, total, temp, power, limit, mig, slices; } card;
-typedef struct process { int card, pid, mib; } process;
+typedef struct card { int index, slice, util, used, total, temp, power, limit, mig, slices, mode; } card;
+typedef struct process { int card, pid, mib, slice; } process;
 typedef struct fault { char function[80]; int code, card; } fault;
 typedef struct { unsigned long long total, free, used; } memory_info;
 typedef struct { unsigned gpu, memory; } utilization;
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } process_info;
 
-static card cards[MAX_CARDS], instances[MAX_CARDS][8];
+static card cards[MAX_CARDS], instances[MAX_CARDS][MAX_SLICES];
+static card slices[MAX_CARDS][MAX_SLICES];
 static process processes[MAX_PROCESSES];
 static fault faults[MAX_ERRORS];
 static int card_count, process_count, fault_count;
@@ -41,6 +44,7 @@ static void read_card(char *words, card *c) {
         else if (!strcmp(word, "limit")) c->limit = value;
         else if (!strcmp(word, "mig")) c->mig = value;
         else if (!strcmp(word, "slices")) c->slices = value;
+        else if (!strcmp(word, "mode")) c->mode = value;
     }
 }
 
@@ -50,14 +54,18 @@ static int read_machine(void) {
     FILE *file = path ? fopen(path, "r") : NULL;
     if (!file) return 0;
     card_count = process_count = fault_count = 0;
+    memset(slices, 0, sizeof slices);
     while (fgets(line, sizeof line, file)) {
-        int index, pid, mib, code, at = 0, which = -1;
+        int index, pid, mib, code, number, at = 0, which = -1;
         if (sscanf(line, "card %d %n", &index, &at) == 1 && index >= 0 && index < MAX_CARDS) {
             cards[index] = (card){.index = index, .slice = -1, .total = 16384, .temp = 40, .power = 50000, .limit = 300000};
             read_card(line + at, &cards[index]);
             if (index >= card_count) card_count = index + 1;
-        } else if (sscanf(line, "process %d %d %d", &index, &pid, &mib) == 3 && process_count < MAX_PROCESSES) {
-            processes[process_count++] = (process){index, pid, mib};
+        } else if (sscanf(line, "slice %d %d %n", &index, &number, &at) == 2 && index >= 0 && index < MAX_CARDS &&
+                   number >= 0 && number < MAX_SLICES) {
+            read_card(line + at, &slices[index][number]);
+        } else if (sscanf(line, "process %d %d %d %d", &index, &pid, &mib, &which) >= 3 && process_count < MAX_PROCESSES) {
+            processes[process_count++] = (process){index, pid, mib, which};
         } else if (sscanf(line, "error %79s %d %d", name, &code, &which) >= 2 && fault_count < MAX_ERRORS) {
             strcpy(faults[fault_count].function, name);
             faults[fault_count].code = code;
@@ -101,7 +109,12 @@ API result nvmlDeviceGetHandleByIndex_v2(unsigned index, card **handle) {
     return SUCCESS;
 }
 API result nvmlDeviceGetName(card *c, char *text, unsigned size) { BEGIN(c); snprintf(text, size, "Fake GPU %d", c->index); return SUCCESS; }
-API result nvmlDeviceGetUUID(card *c, char *text, unsigned size) { BEGIN(c); snprintf(text, size, "GPU-0000000%x-fake", c->index); return SUCCESS; }
+API result nvmlDeviceGetUUID(card *c, char *text, unsigned size) {
+    BEGIN(c);
+    if (c->slice < 0) snprintf(text, size, "GPU-0000000%x-fake", c->index);
+    else snprintf(text, size, "MIG-0000000%x-%d-fake", c->index, c->slice);
+    return SUCCESS;
+}
 API result nvmlDeviceGetMemoryInfo(card *c, memory_info *info) {
     BEGIN(c);
     info->total = c->total * MIB; info->used = c->used * MIB; info->free = info->total - info->used;
@@ -111,22 +124,24 @@ API result nvmlDeviceGetUtilizationRates(card *c, utilization *rates) { BEGIN(c)
 API result nvmlDeviceGetTemperature(card *c, int sensor, unsigned *value) { (void)sensor; BEGIN(c); *value = c->temp; return SUCCESS; }
 API result nvmlDeviceGetPowerUsage(card *c, unsigned *value) { BEGIN(c); *value = c->power; return SUCCESS; }
 API result nvmlDeviceGetEnforcedPowerLimit(card *c, unsigned *value) { BEGIN(c); *value = c->limit; return SUCCESS; }
+API result nvmlDeviceGetComputeMode(card *c, int *mode) { BEGIN(c); *mode = c->mode; return SUCCESS; }
 API result nvmlDeviceGetMigMode(card *c, unsigned *now, unsigned *pending) { BEGIN(c); *now = *pending = c->mig; return SUCCESS; }
 API result nvmlDeviceGetMaxMigDeviceCount(card *c, unsigned *count) { BEGIN(c); *count = c->mig ? 7 : 0; return SUCCESS; }
 API result nvmlDeviceGetMigDeviceHandleByIndex(card *c, unsigned number, card **handle) {
     BEGIN(c);
     if ((int)number >= c->slices) return NOT_FOUND;
-    instances[c->index][number] = (card){.index = c->index, .slice = number, .used = c->used, .total = c->total / (c->slices ? c->slices : 1)};
+    card *slice = &slices[c->index][number];
+    instances[c->index][number] = slice->total ? (card){.index = c->index, .slice = number, .used = slice->used, .total = slice->total} : (card){.index = c->index, .slice = number, .used = c->used, .total = c->total / (c->slices ? c->slices : 1)};
     *handle = &instances[c->index][number];
     return SUCCESS;
 }
 
 static result list(const card *c, unsigned *count, process_info *out) {
     unsigned wanted = 0, at = 0;
-    for (int i = 0; i < process_count; i++) wanted += processes[i].card == c->index;
+    for (int i = 0; i < process_count; i++) wanted += processes[i].card == c->index && processes[i].slice == c->slice;
     if (*count < wanted) { *count = wanted; return INSUFFICIENT_SIZE; }
     for (int i = 0; i < process_count; i++) {
-        if (processes[i].card != c->index) continue;
+        if (processes[i].card != c->index || processes[i].slice != c->slice) continue;
         unsigned long long used = processes[i].mib < 0 ? ~0ULL : processes[i].mib * MIB;
         out[at++] = (process_info){processes[i].pid, used, ~0u, ~0u};
     }

@@ -1,0 +1,212 @@
+"""Claims on devices: taken by a supervisor, inherited by the runner, gone with it, whoever is killed and how.
+
+The board's form is `htr_tui.devices.board`; this module is the side that writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from htr_tui.devices.board import CLAIM, SIZE, WISH, Board, file_slug, open_folder, scan
+from htr_tui.errors import BusyError, StorageError
+from htr_tui.files import dump_line, parse_line
+
+MUTEX: Final = "mutex"
+MUTEX_WAIT_S: Final = 0.25
+"""Choosing takes milliseconds; who finds the mutex taken for longer tries again at its next tick."""
+RENEW_S: Final = 3.0
+"""Between renewals of a wish."""
+
+
+@dataclass(slots=True)
+class HeldFile:
+    """A file of the board under our lock. It ends when the last process that has it open ends."""
+
+    folder: Path
+    name: str
+    fd: int
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, **changes: Any) -> None:
+        """Say more; in one piece, so that readers see the old or the new."""
+        self.record |= changes
+        os.pwrite(self.fd, _padded(self.record), 0)
+
+    def renew(self) -> None:
+        """Tell readers that it is still meant."""
+        os.utime(self.fd)
+
+    def close(self) -> None:
+        """Let our descriptor go; one that a runner inherited keeps the lock."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def remove(self) -> None:
+        """Take it off the board; only for what no runner has."""
+        try:
+            (self.folder / self.name).unlink()
+        except OSError:
+            pass
+        self.close()
+
+
+class OpenBoard:
+    """The board while its mutex is ours: what is read stays true until something is taken."""
+
+    def __init__(self, folder: Path, fd: int) -> None:
+        self._folder = folder
+        self._fd = fd
+
+    def read(self) -> Board:
+        """Everything alive; what is dead is cleared away."""
+        return scan(self._fd, remove_dead=True)
+
+    def take(self, kind: str, device: str, record: dict[str, Any]) -> HeldFile:
+        """Make a claim or a wish. Nobody can open it before it is locked and complete."""
+        name = f"{kind}.{file_slug(device)}.{secrets.token_hex(8)}"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(f".{name}", flags, 0o600, dir_fd=self._fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(fd, _padded(record), 0)
+            os.fchmod(fd, 0o644)
+            os.rename(f".{name}", name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except OSError:
+            os.close(fd)
+            raise
+        return HeldFile(self._folder, name, fd, dict(record))
+
+
+def _padded(record: dict[str, Any]) -> bytes:
+    return dump_line(record)[:SIZE].ljust(SIZE)
+
+
+class ClaimBoard:
+    """One study's hand on the machine's board."""
+
+    def __init__(self, folder: Path, *, study: str, path: Path, priority: int = 0, share: bool = False) -> None:
+        self.folder = folder
+        self.path = str(path)
+        self._facts = {"study": study, "path": self.path, "priority": priority, "share": share}
+        self._wish: HeldFile | None = None
+        self._wished: tuple[frozenset[str], int | None] | None = None
+        self._renewed = 0.0
+
+    @property
+    def wish_since(self) -> float | None:
+        """Since when this study waits, in Unix seconds; None if it does not."""
+        return self._wish.record["since"] if self._wish is not None else None
+
+    @property
+    def wish_file(self) -> str | None:
+        """Name of our own wish on the board."""
+        return self._wish.name if self._wish is not None else None
+
+    @contextmanager
+    def choosing(self) -> Iterator[OpenBoard]:
+        """Hold the board's mutex; BusyError if others hold it for long, StorageError if the folder is unfit."""
+        fd = open_folder(self.folder, create=True)
+        try:
+            mutex = _lock_mutex(fd, self.folder)
+            try:
+                yield OpenBoard(self.folder, fd)
+            finally:
+                os.close(mutex)
+        finally:
+            os.close(fd)
+
+    def claim(
+        self, board: OpenBoard, device: str, *, label: str, trial: int, attempt: int, expected_bytes: int | None
+    ) -> HeldFile:
+        """Hold a device for an attempt; the runner that inherits the descriptor keeps it."""
+        facts = {"label": label, "trial": trial, "attempt": attempt, "expected_bytes": expected_bytes}
+        return board.take(CLAIM, device, {**self._facts, **facts, "since": time.time()})
+
+    def wish(self, board: OpenBoard, devices: frozenset[str], expected_bytes: int | None) -> None:
+        """Say which devices this study waits for; its place in the queue is that of its first wish."""
+        wanted = (devices, expected_bytes)
+        if self._wish is None:
+            record = {**self._facts, "devices": sorted(devices), "expected_bytes": expected_bytes, "since": time.time()}
+            self._wish = board.take(WISH, "any", record)
+        elif wanted != self._wished:
+            self._wish.write(devices=sorted(devices), expected_bytes=expected_bytes)
+        elif time.monotonic() - self._renewed < RENEW_S:
+            return
+        self._wished, self._renewed = wanted, time.monotonic()
+        self._wish.renew()
+
+    def withdraw(self) -> None:
+        """Wait for nothing any more."""
+        if self._wish is not None:
+            self._wish.remove()
+            self._wish = self._wished = None
+
+    def tell_runner(self, file: str, pid: int) -> None:
+        """Write into a claim of ours who holds it now, so that others know its processes."""
+        folder = open_folder(self.folder, create=False)
+        try:
+            fd = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        finally:
+            os.close(folder)
+        try:
+            record = parse_line(os.pread(fd, SIZE, 0).rstrip(b"\0 \n")) or {}
+            if stat.S_ISREG(os.fstat(fd).st_mode) and record.get("path") == self.path:
+                os.pwrite(fd, _padded({**record, "runner": pid}), 0)
+        finally:
+            os.close(fd)
+
+
+def _lock_mutex(folder: int, path: Path) -> int:
+    deadline = time.monotonic() + MUTEX_WAIT_S
+    while True:
+        fd = _open_mutex(folder)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_current(folder, fd):
+                return fd
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(fd)
+            raise
+        os.close(fd)
+        if time.monotonic() > deadline:
+            raise BusyError("others are choosing their devices just now", str(path), "it is tried again at once")
+        time.sleep(0.005)
+
+
+def _open_mutex(folder: int) -> int:
+    """Opened for reading, which is enough for a lock: where /tmp is protected, files of others cannot be created over."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    for _ in range(10):
+        try:
+            return os.open(MUTEX, flags, dir_fd=folder)
+        except FileNotFoundError:
+            pass
+        try:
+            fd = os.open(MUTEX, flags | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder)
+        except FileExistsError:
+            continue
+        os.fchmod(fd, 0o644)
+        return fd
+    raise StorageError("cannot make the mutex of the board of devices")
+
+
+def _is_current(folder: int, fd: int) -> bool:
+    """Whether the locked file is still the one that others find (somebody may have cleaned up)."""
+    try:
+        now = os.stat(MUTEX, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    held = os.fstat(fd)
+    return (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino)
