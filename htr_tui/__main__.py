@@ -16,15 +16,22 @@ COMMANDS = {
     "check": "validate a study file",
     "run": "start or continue a study, detached unless --foreground",
     "stop": "let running trials write a checkpoint and stop the study",
+    "pause": "start nothing new in a study; what runs goes on to its end",
+    "continue": "go on with a study that is paused or was stopped",
     "status": "studies, counts by state, best value, supervisor alive or not",
     "trials": "a study's trials as a table",
     "show": "a trial's parameters, attempts, metrics by epoch, finding",
     "logs": "a trial's log",
     "triage": "classify log files or attempt folders",
     "retry": "try a trial again, with a fix or other parameters",
+    "enqueue": "a trial typed by hand: parameters that the search did not choose",
+    "promote": "a full-length run of a trial's parameters, outside the search",
     "doctor": "what works here: GPU, driver, TensorFlow, disk, terminal",
 }
 """Every command and its help; each is a module of `htr_tui.cli` with `configure` and `run`."""
+
+MODULES = {"continue": "continue_study", "import": "import_study"}
+"""Commands that are words of Python, and the modules they are in."""
 
 
 def common_options(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +88,7 @@ def _run_panel(argv: list[str]) -> int:
 
 
 def _run_command(name: str, argv: list[str]) -> int:
-    module = importlib.import_module(f"htr_tui.cli.{name}")
+    module = importlib.import_module(f"htr_tui.cli.{MODULES.get(name, name)}")
     parser = argparse.ArgumentParser(prog=f"htr-tui {name}", description=COMMANDS[name])
     common_options(parser)
     module.configure(parser)

@@ -37,6 +37,16 @@ def load_fold(paths: StudyPaths) -> StudyFold:
     return reader.fold
 
 
+def refuse_imported(fold: StudyFold) -> None:
+    """UsageError for a study that was only read from elsewhere."""
+    if (source := fold.facts.imported) is not None:
+        raise UsageError(
+            f"{fold.facts.study} was imported from {source.url} and is for reading only",
+            "nothing can be run, stopped or changed in it",
+            "write a study file for a search of your own; `warm_start` can begin with its best trials",
+        )
+
+
 def find_trial(fold: StudyFold, number: int) -> TrialRecord:
     """A trial by number."""
     trial = fold.trials.get(number)

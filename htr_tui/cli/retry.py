@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from htr_tui.cli.output import plain, print_json
-from htr_tui.cli.places import find_study, find_trial, load_fold
+from htr_tui.cli.places import find_study, find_trial, load_fold, refuse_imported
 from htr_tui.errors import UsageError
 from htr_tui.files import read_json
 from htr_tui.journal.commands import send_command
@@ -71,7 +71,9 @@ def choose_fix(paths: StudyPaths, trial: TrialRecord, wanted: str | None) -> dic
 def run(args: argparse.Namespace) -> int:
     """Queue the attempt; starts the supervisor if none is there."""
     paths = find_study(args.dir, args.study)
-    trial = find_trial(load_fold(paths), args.trial)
+    fold = load_fold(paths)
+    refuse_imported(fold)
+    trial = find_trial(fold, args.trial)
     if trial.state not in RETRIABLE:
         raise UsageError(
             f"trial {trial.number} is {trial.state}", "", f"only {', '.join(RETRIABLE)} trials can be tried again"
@@ -92,5 +94,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         changes = ", ".join(f"{plain(k)}={plain(v)}" for k, v in merged.items()) or "no change of parameters"
         fixed = f" with fix {plain(fields['fix'])}" if fields["fix"] else ""
-        print(f"{args.study} trial {trial.number}: queued again{fixed}: {changes}")
+        paused = f"; the study is paused, `htr-tui continue {args.study}` starts it" if fold.paused else ""
+        print(f"{args.study} trial {trial.number}: queued again{fixed}: {changes}{paused}")
     return 0

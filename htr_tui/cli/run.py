@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from htr_tui.cli.follow import EventPrinter, wait_for_tracking
 from htr_tui.cli.output import print_json
-from htr_tui.cli.places import find_study, load_fold, runs_folder
+from htr_tui.cli.places import find_study, load_fold, refuse_imported, runs_folder
 from htr_tui.errors import ConfigError, StorageError, UsageError
 from htr_tui.journal.commands import pending_commands, send_command
 from htr_tui.journal.paths import StudyPaths
@@ -39,7 +39,7 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
     """(the study's files, its specification as launched, warnings). A new study's folder is made."""
     from htr_tui.study.checks import check_environment, environment_warnings
     from htr_tui.study.loading import load_study, read_study
-    from htr_tui.supervisor.folder import create_study_folder, sha256_of
+    from htr_tui.supervisor.folder import create_study_folder
 
     base = directory.resolve()
     source = study_file(directory, text)
@@ -51,7 +51,7 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
     paths = StudyPaths(runs_folder(directory) / spec.study)
     if paths.journal.is_file():
         warnings = []
-        if sha256_of(source.read_bytes()) != load_fold(paths).facts.source_sha256:
+        if loaded.sha256 != load_fold(paths).facts.source_sha256:
             warnings.append(
                 f"{source} has changed since {spec.study} was launched; the study goes on as launched "
                 f"({paths.study_file}). For the new version give it another name (`study:`)."
@@ -60,7 +60,8 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
     if problems := check_environment(spec, base, loaded.document):
         raise ConfigError(problems)
     told = [*loaded.warnings, *environment_warnings(spec, base, loaded.document)]
-    return create_study_folder(paths.root.parent, spec, source, base), spec, [w.describe() for w in told]
+    made = create_study_folder(paths.root.parent, spec, loaded.text.encode(), source, base)
+    return made, spec, [w.describe() for w in told]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,6 +76,11 @@ def run(args: argparse.Namespace) -> int:
         send_command(paths, "budget", trials=args.trials)
         if presence is not None and presence.alive:
             return _tell(args, paths, presence.pid, [*warnings, f"budget is now {args.trials} trials"])
+    fold = load_fold(paths)
+    refuse_imported(fold)
+    if fold.paused is not None and presence is not None and presence.alive:
+        send_command(paths, "continue")
+        return _tell(args, paths, presence.pid, [*warnings, f"it was paused ({fold.paused.message}) and goes on"])
     refuse_if_supervised(paths)
     if args.foreground:
         forget_old_stops(paths)
@@ -87,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def forget_old_stops(paths: StudyPaths) -> None:
-    """A stop that a dead supervisor never took is answered by "go on" before the new one starts."""
-    if any(command.name == "stop" for command in pending_commands(paths)[0]):
+    """A stop that a dead supervisor never took, and a pause, are answered by "go on" before the new one starts."""
+    if load_fold(paths).paused is not None or any(c.name == "stop" for c in pending_commands(paths)[0]):
         send_command(paths, "continue")
 
 

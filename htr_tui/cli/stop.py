@@ -6,7 +6,7 @@ import argparse
 import time
 
 from htr_tui.cli.output import print_json
-from htr_tui.cli.places import find_study, load_fold
+from htr_tui.cli.places import find_study, load_fold, refuse_imported
 from htr_tui.errors import HtrError
 from htr_tui.files import read_json
 from htr_tui.journal.commands import send_command
@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     paths = find_study(args.dir, args.study)
     presence = read_presence(paths.supervisor)
     fold = load_fold(paths)
+    refuse_imported(fold)
     if presence is None or not presence.alive:
         if not has_living_attempts(paths, fold):
             return _tell(args, fold, "nothing of this study is running")

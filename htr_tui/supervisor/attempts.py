@@ -8,6 +8,7 @@ from htr_tui.executors.local import AttemptPhase
 from htr_tui.files import write_json
 from htr_tui.journal.paths import AttemptPaths, StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
+from htr_tui.study.constraints import constraint_values
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
 from htr_tui.supervisor.executor import Executor
@@ -115,6 +116,12 @@ class AttemptKeeper:
         facts = phase.exit or {}
         peaks = {"peak_rss_bytes": facts.get("peak_rss_bytes"), "peak_gpu_bytes": self._gpus.peak(tracker.paths)}
         follow_up = self._follow_up(trial.number, verdict, values)
+        if verdict.trial == "complete" and self._spec.search.constraints:
+            known = {**peaks, "peak_gpu_bytes": peaks["peak_gpu_bytes"] if attempt.devices else 0}
+            seconds = facts.get("seconds")
+            follow_up["constraints"] = constraint_values(
+                self._spec.search.constraints, metrics, seconds=seconds, **known
+            )
         self._ledger.record(
             "attempt_ended",
             trial=trial.number,

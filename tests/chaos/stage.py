@@ -219,7 +219,8 @@ def set_stage(plan: Round, root: Path, template: Path | None) -> Stage:
         shutil.copy(template, base / "runs" / "mlflow.db")
         changes["tracking"] = {"uri": "sqlite:///runs/mlflow.db", "experiment": "chaos"}
     study = fake_study(base, *plan.options, **changes)
-    create_study_folder(base / "runs", read_study(study.file).spec, study.file, base)
+    loaded = read_study(study.file)
+    create_study_folder(base / "runs", loaded.spec, loaded.text.encode(), study.file, base)
     launcher = Launcher(study.paths, base, base / "clock", real=plan.real_start)
     stage = Stage(plan, base, study, launcher, chance, server=server)
     stage.deaths_left = chance.randint(1, 4) if plan.deaths else 0
