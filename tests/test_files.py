@@ -18,6 +18,8 @@ from htr_tui.files import (
     TailReader,
     dump_line,
     iterate_records,
+    parse_line,
+    parse_lines,
     read_json,
     to_number,
     write_atomic,
@@ -115,6 +117,40 @@ def test_records_skip_and_count_garbage(tmp_path: Path) -> None:
     reader = TailReader(path)
     assert reader.read_records() == ([{"a": 1}, {"b": 2}], 4)
     assert list(iterate_records(path)) == [{"a": 1}, {"b": 2}]
+
+
+JSON_PIECES = st.sampled_from(
+    [
+        b'{"a": 1}',
+        b' {"a": 1} ',
+        b'{"a": 1}\r',
+        b"[1]",
+        b"{",
+        b"}",
+        b"",
+        b"  ",
+        b"\x00",
+        b"NaN",
+        b"\xff",
+        "\ufeff{}".encode(),
+        b'{"a": "\xc3\xa9"}',
+        b'{"a": "\\ud800"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b'{"a": 1} {"b": 2}',
+        '{"u": 1}'.encode("utf-16-le"),
+        b"1" * 5000,
+        b'{"a":' * 2000,
+        b'{"a": [',
+        b'{"b": 2}]}',
+    ]
+)
+
+
+@given(lines=st.lists(JSON_PIECES | st.binary(max_size=20).map(lambda b: b.replace(b"\n", b"_")), max_size=12))
+def test_lines_parsed_together_are_those_parsed_one_by_one(lines: list[bytes]) -> None:
+    alone = [parse_line(line) for line in lines if line.strip()]
+    records = [record for record in alone if record is not None]
+    assert repr(parse_lines(b"\n".join(lines))) == repr((records, len(alone) - len(records)))
 
 
 @given(torn=st.binary(min_size=1, max_size=30).map(lambda b: b"{" + b.replace(b"\n", b"_")))
