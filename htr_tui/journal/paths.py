@@ -119,6 +119,11 @@ class StudyPaths:
         return self.root / "tracking.json"
 
     @property
+    def files(self) -> Path:
+        """Copies of the files that the study names, as they were at its launch."""
+        return self.root / "files"
+
+    @property
     def trials(self) -> Path:
         """One folder a trial."""
         return self.root / "trials"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from htr_tui.errors import ConfigProblem
-from htr_tui.study.command import find_executable, placeholders, resolve_uri
+from htr_tui.study.command import resolve_uri
 from htr_tui.study.forms import nearest, shown
 from htr_tui.study.grid import GridError, grid_values, trial_count
 from htr_tui.study.objective_spec import Objective
@@ -16,52 +16,13 @@ from htr_tui.study.parameters import CategoricalParameter, FixedParameter
 from htr_tui.study.safe_yaml import Document, read_scalar
 from htr_tui.study.search_spec import GridSampler, MedianPruner, NoPruner, SearchSpec
 from htr_tui.study.spec import StudySpec
+from htr_tui.study.trainer_checks import check_trainer_files, trainer_warnings
 from htr_tui.study.trainer_spec import PLACEHOLDERS, TrainerSpec
 
 KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")
 """Knobs that the rules shipped with triage turn."""
 
 _STORAGE = re.compile(r"(sqlite|postgresql|mysql)(\+\w+)?://.*")
-_SCRIPTS = (".py", ".sh", ".yaml", ".yml", ".json", ".toml")
-
-
-def check_trainer(trainer: TrainerSpec, search: SearchSpec | None, document: Document) -> Iterator[ConfigProblem]:
-    """Words in braces must be known, and whole where they stand for many."""
-    for index, token in enumerate(trainer.command):
-        path = ("trainer", "command", index)
-        try:
-            names = placeholders(token)
-        except ValueError as error:
-            yield document.problem(path, f"{shown(token)}: {error}", allowed="{name}, or {{ and }} for the characters")
-            continue
-        if not token:
-            yield document.problem(path, "an empty word", allowed="text")
-        if "overrides" in names and token != "{overrides}":
-            yield document.problem(path, f"{shown(token)}: {{overrides}} is several words", allowed="a word of its own")
-        for name in names if search is not None else ():
-            yield from _check_placeholder(name, path, search, document)
-
-
-def _check_placeholder(
-    name: str, path: tuple[str | int, ...], search: SearchSpec | None, document: Document
-) -> Iterator[ConfigProblem]:
-    parameters = search.parameters if search else ()
-    if name in PLACEHOLDERS:
-        return
-    if name not in parameters:
-        known = (*PLACEHOLDERS, *parameters)
-        yield document.problem(
-            path,
-            f"unknown placeholder {{{name}}}",
-            allowed=", ".join(known) + "; {{ and }} for the characters",
-            suggestion=nearest(name, known),
-        )
-        return
-    lacking = [item.name for item in search.experiments if name not in item.params] if search else []
-    if lacking:
-        yield document.problem(
-            path, f"{{{name}}} has no value in experiment {lacking[0]!r}", allowed="a parameter of every experiment"
-        )
 
 
 def check_search(search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
@@ -207,16 +168,7 @@ def _meant(text: str) -> str:
 def check_environment(spec: StudySpec, base: Path, document: Document | None = None) -> list[ConfigProblem]:
     """What this machine lacks for the study, launched in the folder `base`: errors, found without starting anything."""
     document = document or Document("study.yaml")
-    problems: list[ConfigProblem] = []
-    name = spec.trainer.command[0]
-    if name != "{python}" and find_executable(name, base, spec.trainer.env) is None:
-        problems.append(
-            document.problem(
-                ("trainer", "command", 0),
-                f"there is no program {name!r}",
-                allowed=f"a program on PATH, beside this Python, or a path from {base}",
-            )
-        )
+    problems = list(check_trainer_files(spec.trainer, spec.search, base, document))
     for key, uri in (("storage", spec.storage), ("tracking", spec.tracking.uri if spec.tracking else "")):
         if trouble := _unwritable(resolve_uri(uri, base)):
             problems.append(document.problem((key,), trouble, allowed="a folder that can be written"))
@@ -239,10 +191,5 @@ def _unwritable(uri: str) -> str:
 
 
 def environment_warnings(spec: StudySpec, base: Path, document: Document | None = None) -> list[ConfigProblem]:
-    """Files that the command names and that are not there."""
-    document = document or Document("study.yaml")
-    return [
-        document.problem(("trainer", "command", index), f"there is no file {token!r} in {base}")
-        for index, token in enumerate(spec.trainer.command)
-        if token.endswith(_SCRIPTS) and "{" not in token and "=" not in token and not (base / token).exists()
-    ]
+    """Files that the command names and that are not there, parameters that the trainer never gets."""
+    return list(trainer_warnings(spec.trainer, spec.search, base, document or Document("study.yaml")))

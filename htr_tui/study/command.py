@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,14 +9,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, Final
 
 from htr_tui.errors import UsageError
-from htr_tui.study.safe_yaml import read_scalar
+from htr_tui.study.words import MissingValueError, option_words, render_text, render_words
 
-_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+DEFAULT_OVERRIDES: Final = "--set {name}={value:yaml}"
+OPTIONS: Final = "options"
+"""The `overrides` of a trainer that takes every parameter as an option: `--lr 0.1 --amp --layers 64 32`."""
+
 _SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)([^?]*)(\?.*)?")
 
 
@@ -31,94 +31,75 @@ class CommandContext:
     attempt_dir: Path
     params_file: Path
     overrides_file: Path
+    launch_dir: Path
+    """Folder where the study was launched: relative paths of the study file start there."""
     resume_dir: Path | None = None
     """Folder of the attempt to go on from; empty text at a fresh start."""
+    config_file: Path | None = None
+    """The rendered config file, where the study has one."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """The trial's parameters with those that fixes changed: all values in force."""
     python: str = sys.executable
 
-
-def scalar_text(value: Any) -> str:
-    """A value as a word for a trainer: true, 0.5, 1.0e-05 (a number in YAML 1.1, YAML 1.2, JSON and Python), text."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        mantissa, mark, exponent = repr(value).partition("e")
-        return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent}" if mark else mantissa
-    if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
-
-
-def override_text(value: Any) -> str:
-    """Like `scalar_text`, but a text that a YAML reader would take for something else is quoted."""
-    text = scalar_text(value)
-    return json.dumps(text, ensure_ascii=False) if isinstance(value, str) and not _is_plain(text) else text
+    def values(self) -> dict[str, Any]:
+        """Every word in braces with its value: the parameters in force, then the fixed words, which win."""
+        return {
+            **self.overrides,
+            "study": self.study,
+            "trial": self.trial,
+            "attempt": self.attempt,
+            "attempt_dir": str(self.attempt_dir),
+            "params_file": str(self.params_file),
+            "overrides_file": str(self.overrides_file),
+            "resume_dir": str(self.resume_dir or ""),
+            "launch_dir": str(self.launch_dir),
+            "python": self.python,
+            **({} if self.config_file is None else {"config": str(self.config_file)}),
+        }
 
 
-def _is_plain(text: str) -> bool:
-    if not isinstance(read_scalar(text), str):
-        return False
-    try:
-        return bool(yaml.safe_load(text) == text)
-    except (yaml.YAMLError, ValueError):
-        return False
-
-
-def placeholders(token: str) -> list[str]:
-    """The words in braces of one word of a command; ValueError where the braces do not match."""
-    names = []
-    for match in _BRACES.finditer(token):
-        if match[0] in ("{", "}"):
-            raise ValueError(f"a single {match[0]!r}; write {match[0] * 2!r} for the character itself")
-        if match[1] is not None:
-            names.append(match[1])
-    return names
-
-
-def render_command(command: tuple[str, ...], context: CommandContext) -> list[str]:
-    """The argument vector of an attempt: braces replaced, `{overrides}` as `--set key=value` pairs."""
-    words: list[str] = []
+def render_command(command: tuple[str, ...], context: CommandContext, overrides: str = DEFAULT_OVERRIDES) -> list[str]:
+    """The argument vector of an attempt: braces replaced, `{overrides}` in the form that the trainer takes."""
+    values, words = context.values(), list[str]()
     for token in command:
         if token == "{overrides}":
-            for key, value in context.overrides.items():
-                words += ["--set", f"{key}={override_text(value)}"]
+            words += override_words(overrides, context.overrides)
         else:
-            words.append(_render(token, context))
+            words += _rendered(token, values, context)
     return words
 
 
-def _render(token: str, context: CommandContext) -> str:
-    def replace(match: re.Match[str]) -> str:
-        if match[1] is None:
-            return match[0][0]
-        return _word(match[1], context)
+def override_words(pattern: str, params: Mapping[str, Any]) -> list[str]:
+    """Every parameter in the form of `pattern`: its words, with {name} and {value} replaced, or `options`."""
+    if pattern == OPTIONS:
+        return [word for name, value in params.items() for word in option_words(f"--{name}", value)]
+    return [
+        word
+        for name, value in params.items()
+        for part in pattern.split()
+        for word in render_words(part, {"name": name, "value": value})
+    ]
 
-    placeholders(token)
-    return _BRACES.sub(replace, token)
+
+def _rendered(token: str, values: Mapping[str, Any], context: CommandContext) -> list[str]:
+    try:
+        return render_words(token, values)
+    except MissingValueError as error:
+        raise UsageError(
+            f"the command uses {{{error.name}}}, which trial {context.trial} does not have",
+            hint=f"known here: {', '.join(values)}",
+        ) from None
 
 
-def _word(name: str, context: CommandContext) -> str:
-    known: dict[str, Any] = {
-        "study": context.study,
-        "trial": context.trial,
-        "attempt": context.attempt,
-        "attempt_dir": context.attempt_dir,
-        "params_file": context.params_file,
-        "overrides_file": context.overrides_file,
-        "resume_dir": context.resume_dir or "",
-        "python": context.python,
-    }
-    if name in known:
-        return str(known[name])
-    if name in context.overrides:
-        return scalar_text(context.overrides[name])
-    raise UsageError(
-        f"the command uses {{{name}}}, which trial {context.trial} does not have",
-        hint=f"known here: {', '.join([*known, *context.overrides])}",
-    )
+def render_environment(env: Mapping[str, str], context: CommandContext) -> dict[str, str]:
+    """The trainer's variables, braces replaced; one that names a parameter which the trial lacks is left out."""
+    values, rendered = context.values(), dict[str, str]()
+    for name, text in env.items():
+        try:
+            rendered[name] = render_text(text, values)
+        except MissingValueError:
+            continue
+    return rendered
 
 
 def find_executable(name: str, base: Path, env: Mapping[str, str] | None = None) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from htr_tui.errors import ConfigError, ConfigProblem
-from htr_tui.study import checks
+from htr_tui.study import checks, trainer_checks
 from htr_tui.study.forms import shown
 from htr_tui.study.objective_spec import Objectives
 from htr_tui.study.problems import describe
@@ -91,7 +91,7 @@ def _cross_checks(document: Document, spec: StudySpec | None) -> Iterator[Config
     """Checks between sections, as far as the sections are right in themselves."""
     trainer, search, objective = (_section(name, document.value) for name in _SECTIONS)
     if trainer is not None:
-        yield from checks.check_trainer(trainer, search, document)
+        yield from trainer_checks.check_trainer(trainer, search, document)
     if search is not None:
         yield from checks.check_search(search, document)
     if objective is not None:

@@ -6,6 +6,7 @@ Plain scalars are numbers only in forms that everybody reads the same way; `no`,
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from dataclasses import dataclass, field
@@ -223,3 +224,12 @@ _Dumper.add_representer(str, _represent_text)
 def dump_yaml(value: Any) -> str:
     """`value` as YAML that this module and every YAML 1.1 reader take for the same."""
     return str(yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110))
+
+
+def node_of(value: Any) -> yaml.Node:
+    """`value` as a node to put into a tree of them, written like `dump_yaml` writes it; short lists on one line."""
+    dumper = _Dumper(io.StringIO(), default_flow_style=None, allow_unicode=True)
+    try:
+        return dumper.represent_data(value)
+    finally:
+        dumper.dispose()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from htr_tui.errors import HtrError
 from htr_tui.executors.slots import Slot
 from htr_tui.files import write_atomic, write_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
 from htr_tui.processes.sweep import TOKEN
-from htr_tui.study.command import CommandContext, find_executable, render_command
+from htr_tui.study.command import CommandContext
+from htr_tui.study.rendering import RenderedTrainer, render_trainer
+from htr_tui.study.safe_yaml import dump_yaml
 from htr_tui.study.spec import StudySpec
+from htr_tui.supervisor.launch_files import LaunchFiles
+
+_SAY_WHY = "import sys; sys.stderr.write(sys.argv[1] + chr(10)); sys.exit(2)"
+"""What runs instead of a trainer whose command cannot be made: the attempt fails with the reason in its log."""
 
 
 def checkpointed_attempt(paths: StudyPaths, trial: TrialRecord) -> int | None:
@@ -42,11 +48,9 @@ def trainer_environment(
     tracking_uri: str | None,
     run_id: str | None,
 ) -> dict[str, str]:
-    """What is added to the trainer's environment (docs/architecture.md)."""
+    """What is added to the trainer's environment besides `trainer.env` (docs/architecture.md)."""
     files = paths.attempt(trial, attempt)
     env = {
-        "PYTHONUNBUFFERED": "1",
-        **spec.trainer.env,
         "HTR_TUI_TRIAL_DIR": str(files.root),
         "HTR_TUI_EVENTS": str(files.events),
         "HTR_TUI_STUDY": spec.study,
@@ -69,6 +73,32 @@ def trainer_environment(
     return env
 
 
+def attempt_context(
+    spec: StudySpec,
+    paths: StudyPaths,
+    base: Path,
+    trial: int,
+    attempt: int,
+    *,
+    params: dict[str, Any],
+    resume_from: int | None = None,
+) -> CommandContext:
+    """What the words in braces stand for in one attempt."""
+    files, config = paths.attempt(trial, attempt), spec.trainer.config
+    return CommandContext(
+        study=spec.study,
+        trial=trial,
+        attempt=attempt,
+        attempt_dir=files.root,
+        params_file=files.params,
+        overrides_file=files.overrides,
+        launch_dir=base,
+        resume_dir=None if resume_from is None else paths.attempt(trial, resume_from).root,
+        config_file=None if config is None else files.root / config.name,
+        overrides=params,
+    )
+
+
 def write_attempt(
     spec: StudySpec,
     paths: StudyPaths,
@@ -80,34 +110,35 @@ def write_attempt(
     env: dict[str, str],
     resume_from: int | None,
 ) -> None:
-    """Make the folder and everything that the runner and the trainer read. Written again it is the same."""
+    """Make the folder and everything that the runner and the trainer read. Written again it is the same.
+
+    `env` is what is added besides the study's own variables, and wins over them.
+    """
     files = paths.attempt(trial.number, attempt)
     files.root.mkdir(parents=True, exist_ok=True)
     params = {**trial.params, **overrides}
-    write_atomic(files.params, _as_yaml(trial.params))
-    write_atomic(files.overrides, _as_yaml(params))
-    context = CommandContext(
-        study=spec.study,
-        trial=trial.number,
-        attempt=attempt,
-        attempt_dir=files.root,
-        params_file=files.params,
-        overrides_file=files.overrides,
-        resume_dir=None if resume_from is None else paths.attempt(trial.number, resume_from).root,
-        overrides=params,
-    )
-    argv = render_command(spec.trainer.command, context)
-    argv[0] = find_executable(argv[0], base, spec.trainer.env) or argv[0]
+    write_atomic(files.params, dump_yaml(trial.params).encode())
+    write_atomic(files.overrides, dump_yaml(params).encode())
+    context = attempt_context(spec, paths, base, trial.number, attempt, params=params, resume_from=resume_from)
+    rendered = _render(spec, paths, context)
+    Path(rendered.cwd).mkdir(parents=True, exist_ok=True)
+    if rendered.config_file is not None and rendered.config_text is not None:
+        rendered.config_file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(rendered.config_file, rendered.config_text.encode())
     command = {
-        "argv": argv,
-        "cwd": str(base),
-        "env": env,
+        "argv": rendered.argv,
+        "cwd": rendered.cwd,
+        "env": {"PYTHONUNBUFFERED": "1", **rendered.env, **env},
         "devices": env.get("CUDA_VISIBLE_DEVICES"),
         "grace_s": spec.trainer.grace_s,
     }
     write_json(files.command, command)
 
 
-def _as_yaml(params: dict[str, Any]) -> bytes:
-    text: str = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
-    return text.encode()
+def _render(spec: StudySpec, paths: StudyPaths, context: CommandContext) -> RenderedTrainer:
+    """The attempt's start; where it cannot be made, a start that fails and says why: no trial waits for ever."""
+    try:
+        return render_trainer(spec.trainer, context, LaunchFiles(paths).template(spec.trainer))
+    except HtrError as error:
+        argv = [sys.executable, "-c", _SAY_WHY, f"htr-tui could not make the trainer's command: {error}"]
+        return RenderedTrainer(argv, {}, str(context.launch_dir), None, None)

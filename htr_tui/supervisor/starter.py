@@ -9,6 +9,7 @@ from htr_tui.journal.records import AttemptRequest, TrialRecord
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
 from htr_tui.supervisor.executor import Executor
+from htr_tui.supervisor.launch_files import LaunchFiles
 from htr_tui.supervisor.ledger import StudyLedger
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.prepare import checkpointed_attempt, trainer_environment, write_attempt
@@ -27,6 +28,7 @@ class Starter:
         self._paths = ledger.paths
         self._executor = executor
         self._memory = memory
+        self._files = LaunchFiles(ledger.paths)
         self._is_exhausted = False
         self.slots: list[Slot] = []
 
@@ -111,6 +113,8 @@ class Starter:
             tracking_uri=self._ledger.fold.facts.tracking_uri,
             run_id=run_id_of(self._paths, trial.number),
         )
+        for message in self._files.changes(self._spec.trainer):
+            self._ledger.note("warning", message, trial.number)
         write_attempt(
             self._spec,
             self._paths,

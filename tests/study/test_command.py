@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from htr_tui.errors import UsageError
 from htr_tui.study.command import (
     CommandContext,
     find_executable,
-    override_text,
-    placeholders,
+    override_words,
     render_command,
+    render_environment,
     resolve_uri,
-    scalar_text,
 )
-from htr_tui.study.safe_yaml import read_scalar, read_yaml
 
 
 def context(**changes: Any) -> CommandContext:
     facts: dict[str, Any] = {
         "study": "s", "trial": 7, "attempt": 2, "attempt_dir": Path("/r/s/trials/0007/attempt-2"),
         "params_file": Path("/r/params.yaml"), "overrides_file": Path("/r/overrides.yaml"),
+        "launch_dir": Path("/base"),
     }  # fmt: skip
     return CommandContext(**{**facts, **changes})
 
@@ -58,29 +53,73 @@ def test_values_are_not_read_again() -> None:
     assert render_command(("{x}",), context(overrides={"x": "{trial} {{"})) == ["{trial} {{"]
 
 
+def test_options_of_a_command() -> None:
+    command = (
+        "train",
+        "{--lr}",
+        "{--amp}",
+        "{--bias}",
+        "{--layers}",
+        "{--learning-rate=lr}",
+        "{-n layers}",
+        "{--none}",
+        "{layers:words}",
+    )
+    params = {"lr": -0.5, "amp": True, "bias": False, "layers": [64, 32]}
+    assert render_command(command, context(overrides=params)) == [
+        "train", "--lr", "-0.5", "--amp", "--layers", "64", "32", "--learning-rate=-0.5", "-n", "64", "32", "64", "32",
+    ]  # fmt: skip
+    assert render_command(command, context()) == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("--set {name}={value:yaml}", ["--set", "lr=1.0e-05", "--set", "amp=true", "--set", "layers=[64, 32]", "--set", 'mode="no"']),
+        ("{name}={value:yaml}", ["lr=1.0e-05", "amp=true", "layers=[64, 32]", 'mode="no"']),
+        ("--{name} {value:words}", ["--lr", "1.0e-05", "--amp", "true", "--layers", "64", "32", "--mode", "no"]),
+        ("--{name}={value:comma}", ["--lr=1.0e-05", "--amp=true", "--layers=64,32", "--mode=no"]),
+        ("options", ["--lr", "1.0e-05", "--amp", "--layers", "64", "32", "--mode", "no"]),
+    ],
+)  # fmt: skip
+def test_forms_of_overrides(pattern: str, words: list[str]) -> None:
+    params = {"lr": 1e-05, "amp": True, "layers": [64, 32], "mode": "no"}
+    assert override_words(pattern, params) == words
+    assert render_command(("{overrides}",), context(overrides=params), pattern) == words
+
+
+def test_environment() -> None:
+    env = {
+        "LR": "{lr}",
+        "LAYERS": "{layers:comma}",
+        "OUT": "{attempt_dir}/out",
+        "JSON": '{{"a": 1}}',
+        "MOMENTUM": "{momentum}",
+    }
+    rendered = render_environment(env, context(overrides={"lr": 0.5, "layers": [1, 2]}))
+    assert rendered == {
+        "LR": "0.5", "LAYERS": "1,2", "OUT": "/r/s/trials/0007/attempt-2/out", "JSON": '{"a": 1}',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value", ["a b", "-x", "--lr=3", "'", '"', "a\nb", "\t", "ü 手", "$HOME", "`id`", "*", "", "{trial}", "\\"]
+)
+def test_texts_reach_the_trainer_as_they_are(value: str) -> None:
+    command = ("t", "{x}", "--x={x}", "{--x}", "{--x=x}")
+    assert render_command(command, context(overrides={"x": value})) == [
+        "t",
+        value,
+        f"--x={value}",
+        "--x",
+        value,
+        f"--x={value}",
+    ]
+
+
 def test_unknown_placeholder() -> None:
     with pytest.raises(UsageError, match=r"uses \{lr\}"):
         render_command(("{lr}",), context())
-
-
-def test_braces_must_match() -> None:
-    assert placeholders("{a}{{b}}{c d}") == ["a", "c d"]
-    for token in ("{", "}", "{a", "a}", "{a{b}", "{{}"):
-        with pytest.raises(ValueError, match="single"):
-            placeholders(token)
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_are_the_same_for_every_reader(number: float) -> None:
-    text = scalar_text(number)
-    assert float(text) == json.loads(text) == yaml.safe_load(text) == read_scalar(text) == number
-
-
-@given(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20))
-def test_texts_stay_texts(text: str) -> None:
-    written = override_text(text)
-    assert yaml.safe_load(written) == text
-    assert read_yaml(written, "f").value == text
 
 
 def test_executables(tmp_path: Path) -> None:
