@@ -9,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-from htr_tui.cli.follow import EventPrinter, follow, wait_for_tracking
+from htr_tui.cli.follow import EventPrinter, follow, paused_itself, wait_for_tracking
 from htr_tui.cli.output import print_json
 from htr_tui.cli.places import load_fold
 from htr_tui.cli.run import launch, open_or_create
 from htr_tui.cli.status import describe
 from htr_tui.cli.trials import print_trials
 from htr_tui.errors import HtrError
+from htr_tui.journal.commands import send_command
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.status import trial_json
 from htr_tui.processes.presence import read_presence
@@ -73,6 +74,8 @@ def _headless(paths: StudyPaths, *, as_json: bool) -> int:
     for record in follow(paths):
         if not as_json:
             printer.take(record)
+        if paused_itself(record):  # nobody is there to continue it
+            send_command(paths, "stop")
     wait_for_tracking(paths)
     fold = load_fold(paths)
     now = time.time()

@@ -12,10 +12,21 @@ from htr_tui.files import TailReader, to_plain
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.presence import read_presence
+from htr_tui.text import clean_text
 
 POLL_S = 0.25
 TRACKING_DEADLINE_S = 60.0
 TRACKING_STEP_S = 0.2
+
+
+def plain_text(value: Any) -> str:
+    """A sentence of ours, whole: what to do stands at its end."""
+    return clean_text(str(value), 1000)
+
+
+def paused_itself(record: dict[str, Any]) -> bool:
+    """Whether the study stopped starting trials because they all fail alike."""
+    return record.get("event") == "study_paused" and record.get("by") == "failures"
 
 
 def describe(record: dict[str, Any], fold: StudyFold) -> str | None:
@@ -30,9 +41,16 @@ def describe(record: dict[str, Any], fold: StudyFold) -> str | None:
             return f"study {plain(record.get('reason'))}"
         case "stop_requested":
             return "stop requested"
+        case "study_paused":
+            return f"PAUSED: {plain_text(record.get('message'))}"
+        case "study_continued":
+            return "the study goes on"
+        case "study_waiting":
+            return f"waiting: {plain_text(record['reason'])}" if record.get("reason") else None
         case "trial_created":
             params = ", ".join(f"{plain(k)}={plain(v)}" for k, v in (record.get("params") or {}).items())
-            return f"trial {trial}: {params}"
+            by = {"hand": " (typed by hand)", "warm_start": " (from the warm start)"}.get(str(record.get("by")), "")
+            return f"trial {trial}{by}: {params}"
         case "attempt_started":
             how = "" if record.get("reason") == "first" else f" ({plain(record.get('reason'))}"
             how += f", fix {plain(record['fix'])}" if record.get("fix") else ""
@@ -41,7 +59,8 @@ def describe(record: dict[str, Any], fold: StudyFold) -> str | None:
         case "attempt_reported":
             return f"trial {trial}: epoch {record.get('epoch')}/{record.get('epochs') or '?'} objective {plain(record.get('value'))}"
         case "attempt_stopping":
-            return f"trial {trial}: asked to end ({plain(record.get('why'))})"
+            title = f": {plain_text(record['title'])}" if record.get("title") else ""
+            return f"trial {trial}: asked to end ({plain(record.get('why'))}){title}"
         case "attempt_ended":
             told = f": {plain(record['category'])}: {plain(record.get('title'))}" if record.get("category") else ""
             return f"trial {trial}: attempt {attempt} {plain(record.get('state'))}{told}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from htr_tui.cli.follow import EventPrinter, wait_for_tracking
+from htr_tui.cli.follow import EventPrinter, paused_itself, wait_for_tracking
 from htr_tui.cli.output import print_json
 from htr_tui.cli.places import find_study, load_fold, refuse_imported, runs_folder
 from htr_tui.errors import ConfigError, StorageError, UsageError
@@ -112,9 +112,18 @@ def _foreground(args: argparse.Namespace, paths: StudyPaths, spec: StudySpec, wa
     for warning in warnings:
         print(f"warning: {warning}", flush=True)
     printer = EventPrinter(as_json=args.json, fold=load_fold(paths))
-    reason = supervise(paths, spec, args.dir.resolve(), on_record=printer.take)
+    gave_up = False
+
+    def take(record: dict[str, Any]) -> None:
+        nonlocal gave_up
+        printer.take(record)
+        if paused_itself(record):  # nobody may be there to continue it: a script, a batch job
+            gave_up = True
+            send_command(paths, "stop")
+
+    reason = supervise(paths, spec, args.dir.resolve(), on_record=take)
     wait_for_tracking(paths)
-    return 0 if reason in ("finished", "stopped") else 1
+    return 0 if reason in ("finished", "stopped") and not gave_up else 1
 
 
 def _tell(args: argparse.Namespace, paths: StudyPaths, pid: int, warnings: list[str]) -> int:

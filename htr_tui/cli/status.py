@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Any
 
 from htr_tui.cli.output import plain, print_json, print_table
@@ -11,6 +12,7 @@ from htr_tui.journal.paths import StudyPaths, study_folders
 from htr_tui.journal.records import TRIAL_STATES
 from htr_tui.journal.status import study_json
 from htr_tui.processes.presence import read_presence
+from htr_tui.text import clean_text
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,22 @@ def describe(paths: StudyPaths) -> dict[str, Any]:
     if presence is not None:
         supervisor = {"alive": presence.alive, "pid": presence.pid, "host": presence.host}
     return study_json(load_fold(paths), str(paths.root), presence is not None and presence.alive, supervisor)
+
+
+def _print_reasons(study: dict[str, Any]) -> None:
+    """Why nothing is started, and what to do; a sentence may be long, and its end says what to do."""
+    name = study["study"]
+    if (paused := study["paused"]) is not None:
+        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(paused["t"]))
+        print(f"{name}: PAUSED since {since}: {clean_text(paused['message'], 1000)} (`htr-tui continue {name}`)")
+    if study["waiting"]:
+        print(f"{name}: waiting: {clean_text(study['waiting'], 1000)}")
+    if study["pareto"]:
+        print(f"{name}: best trials, none better than another in every way: {', '.join(map(str, study['pareto']))}")
+    if (origin := study["promoted_from"]) is not None:
+        print(f"{name}: promoted from {clean_text(origin['study'], 100)} #{origin['trial']}")
+    if (source := study["imported"]) is not None:
+        print(f"{name}: imported from {clean_text(source['url'], 300)}, for reading only")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         rows.append([study["study"], study["state"], done, told, states])
     print_table(["study", "state", "done", "best", "trials"], rows)
     for study in studies:
+        _print_reasons(study)
         for note in [n for n in study["notes"] if n["level"] != "info"]:
             print(f"{study['study']}: {note['level']}: {plain(note['message'])}")
     return 0
