@@ -50,6 +50,10 @@ def open_storage(url: URL, timeout_s: float) -> RDBStorage:
             options["connect_args"] = {"connect_timeout": max(2, round(timeout_s))}
         return RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=options)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Left over from a database that somebody removed; SQLite would put its pages into the new one.
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
     with closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     check_writable(path, timeout_s)
@@ -102,6 +106,7 @@ TROUBLES = (
     OSError,
     ImportError,
     KeyError,  # Optuna's answer to a study or trial that somebody deleted
+    AssertionError,  # Optuna's answer to a database that is taken away while it is opened
     RuntimeError,  # Optuna's answer to a storage of another schema version
     ValueError,  # Optuna's answer to what does not go with the trials that are there
 )
@@ -128,7 +133,7 @@ def _remedy(error: BaseException, text: str) -> str:
         return "install the database's driver, as pip install 'psycopg[binary]' for postgresql+psycopg"
     if "not a database" in text or "malformed" in text:
         return "the file is damaged; move it away, and it is rebuilt from the journal"
-    if isinstance(error, KeyError):
+    if isinstance(error, KeyError | AssertionError):
         return "the study or a trial was deleted there; it is rebuilt from the journal"
     if "readonly" in text or "unable to open" in text or isinstance(error, PermissionError):
         return "make the file and its folder writable"

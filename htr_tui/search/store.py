@@ -179,6 +179,8 @@ class SearchStore:
 
     def _open(self) -> None:
         self._backend = database.open_storage(self._url, self._timeout_s)
+        path = database.sqlite_path(self._url)
+        self._identity = _file_identity(path) if path else None
         names = {s.study_name for s in self._backend.get_all_studies()}
         if self._spare_name in names:
             if self._name in names:
@@ -191,8 +193,8 @@ class SearchStore:
             raise StorageError(
                 f"the storage has a study {self._name} with other directions ({found})", self._place, self._foreign_hint
             )
-        path = database.sqlite_path(self._url)
-        self._identity = _file_identity(path) if path else None
+        if self._is_replaced():  # between the look at it and the first word with it
+            raise StorageError("Optuna's storage was deleted or replaced", self._place, "it is opened again by itself")
         self._next = None if self._all_trials() else 0
 
     def _load(self, name: str) -> optuna.Study:
