@@ -25,6 +25,10 @@ PR_SET_CHILD_SUBREAPER = 36
 NOW_GRACE_S = 5.0
 """Between TERM and KILL of `stop --now`."""
 SWEEP_ROUNDS = 250
+FREEZE_ROUNDS = 50
+"""How often we look for processes that were forked while we stopped the others."""
+TELL_S = 3600.0
+"""How long a full disk may keep exit.json from being written."""
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD}
 CLAIM_REFUSED = 3
 """Exit status of a runner that found its attempt claimed by another one or given up by the supervisor."""
@@ -79,6 +83,39 @@ def descendants(pid: int) -> list[int]:
         found += todo
         todo = [grandchild for child in todo for grandchild in children(child)]
     return found
+
+
+def send(pid: int, number: int, parents: set[int]) -> bool:
+    """Signal a process below us, and never a stranger who got its number: its parent must be one of `parents`."""
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        fields = _stat_fields(pid)
+        if len(fields) < 2 or fields[0] == "Z" or int(fields[1]) not in parents:
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def kill_below(pid: int) -> int:
+    """KILL everything below `pid`; how many. All are stopped first: what is stopped cannot fork any more."""
+    frozen: set[int] = set()
+    for _ in range(FREEZE_ROUNDS):
+        found = descendants(pid)
+        parents = {pid, *found}
+        fresh = [one for one in found if one not in frozen and send(one, signal.SIGSTOP, parents)]
+        frozen.update(fresh)
+        if not fresh:
+            break
+    found = descendants(pid)
+    parents = {pid, *found}
+    return sum(send(one, signal.SIGKILL, parents) for one in found)
 
 
 def write_whole(path: Path, record: dict[str, Any]) -> None:
@@ -187,6 +224,7 @@ class Runner:
                 os.killpg(self.trainer.pid, signal.SIGTERM)
             else:
                 os.kill(self.trainer.pid, signal.SIGTERM)
+            os.killpg(self.trainer.pid, signal.SIGCONT)  # who is stopped (SIGSTOP) acts on no TERM
         except (ProcessLookupError, PermissionError):
             pass
 
@@ -205,28 +243,18 @@ class Runner:
                 self.trainer.returncode = self.status
 
     def kill_everything(self) -> None:
-        """KILL the trainer and all below us; the next rounds take what was forked meanwhile."""
+        """KILL the trainer and all below us; asked again soon, for what was forked meanwhile."""
         self.killed = True
-        for pid in descendants(os.getpid()):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+        kill_below(os.getpid())
         self.deadline = time.monotonic() + 0.2
 
     def sweep(self) -> int:
         """End what the trainer left behind (loaders, setsid grandchildren); how many there were."""
         left = 0
         for _ in range(SWEEP_ROUNDS):
-            pids = descendants(os.getpid())
-            if not pids:
+            if not descendants(os.getpid()):
                 break
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    left += 1
-                except (ProcessLookupError, PermissionError):
-                    pass
+            left += kill_below(os.getpid())
             signal.sigtimedwait({signal.SIGCHLD}, 0.02)
             self.reap()
         return left
@@ -277,17 +305,26 @@ class Runner:
             "killed": self.killed,
             "leftover": left,
         }
-        for attempt in range(120):
+        self.tell(record)
+        self.reserve.unlink(missing_ok=True)
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Write exit.json; a full disk is waited for, unless the stop must be now. A removed folder wants no word."""
+        end, pause = time.monotonic() + TELL_S, 0.0
+        while True:
             try:
-                write_whole(self.folder / "exit.json", record)
-                break
+                return write_whole(self.folder / "exit.json", record)
+            except FileNotFoundError:
+                return None
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                     raise
-                self.reserve.unlink(missing_ok=True)
-                if attempt:
-                    time.sleep(1.0)
-        self.reserve.unlink(missing_ok=True)
+            if time.monotonic() > end:
+                return None
+            self.reserve.unlink(missing_ok=True)
+            if signal.sigtimedwait({signal.SIGUSR1}, pause) is not None:
+                end = 0.0  # one last try
+            pause = min(10.0, pause + 1.0)
 
 
 def _restore_signals() -> None:

@@ -101,7 +101,10 @@ class Launcher:
         """Reap what ended."""
         for item in self.launched:
             if item.status is None:
-                pid, status = os.waitpid(item.pid, os.WNOHANG)
+                try:
+                    pid, status = os.waitpid(item.pid, os.WNOHANG)
+                except ChildProcessError:  # ended at the round's end
+                    pid, status = item.pid, signal.SIGKILL
                 if pid:
                     item.status = os.waitstatus_to_exitcode(status)
 
