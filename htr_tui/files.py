@@ -38,6 +38,8 @@ def to_plain(value: Any) -> Any:
 
 def to_number(value: Any) -> float | None:
     """A metric's value as a float ("nan", "inf", "-inf" are numbers); None where it is none."""
+    if type(value) is float:  # nearly always
+        return value
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, int | float):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from htr_tui.files import TailReader, to_number
+from htr_tui.journal.index import Ranking, TrialIndex
 from htr_tui.journal.records import (
     ALLOWED_CHANGES,
     TRIAL_STATES,
@@ -23,6 +25,7 @@ from htr_tui.journal.records import (
 )
 
 Record = dict[str, Any]
+V = TypeVar("V")
 SCHEMA = 1
 
 
@@ -80,14 +83,16 @@ class StudyFold:
     _session_t: float | None = None
     _session_up: float | None = None
     """The running supervisor's own count of such seconds, as last told; no clock that is set moves it."""
-    _touched: dict[int, int] = field(default_factory=dict)
+    _index: TrialIndex = field(default_factory=TrialIndex)
+    _ranking: Ranking = field(default_factory=Ranking, compare=False)
     _trials: dict[int, TrialRecord] = field(default_factory=dict)
     _reports: list[Report] = field(default_factory=list)
     """Reports not yet in their trials: a long journal is mostly reports, and a record is made anew for each change."""
 
     def apply(self, record: Record) -> None:
         """Take one journal record in."""
-        handler = _HANDLERS.get(str(record.get("event")))
+        event = record.get("event")
+        handler = _HANDLERS.get(event) if isinstance(event, str) else None
         if handler is None:
             self.skipped += 1
             return
@@ -103,7 +108,7 @@ class StudyFold:
             return
         self.version += 1
         if isinstance(trial := record.get("trial"), int):
-            self._touched[trial] = self.version
+            self._index.touch(trial, self.version)
 
     def apply_all(self, records: Iterable[Record]) -> None:
         """Take several records in."""
@@ -143,62 +148,66 @@ class StudyFold:
 
     def changed_since(self, version: int) -> list[TrialRecord]:
         """Trials touched after `version`, by number."""
-        return [self.trials[n] for n in sorted(n for n, v in self._touched.items() if v > version) if n in self.trials]
+        trials = self.trials
+        return [trials[n] for n in sorted(self._index.touched_since(version)) if n in trials]
+
+    def in_state(self, state: TrialState) -> list[TrialRecord]:
+        """Trials in a state, by number; costs those trials only."""
+        trials = self.trials
+        return [trials[n] for n in sorted(self._index.by_state[state])]
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next trial: one more than the largest."""
+        return self._index.next_number
 
     def best(self) -> TrialRecord | None:
         """The complete trial with the best finite value that keeps the constraints (single objective only)."""
-        sign = -1.0 if self.facts.directions[:1] == ("minimize",) else 1.0
-        if len(self.facts.directions) != 1:
-            return None
-        done = [t for t in self.trials.values() if t.state == "complete" and t.value is not None and t.is_feasible]
-        return max(
-            (t for t in done if math.isfinite(t.value or math.nan)), key=lambda t: sign * (t.value or 0.0), default=None
-        )
+        front = self.pareto() if len(self.facts.directions) == 1 else []
+        return front[0] if front else None
 
     def pareto(self) -> list[TrialRecord]:
         """Complete trials that keep the constraints and that no other is better than in every way, by number."""
-        signs = [-1.0 if direction == "minimize" else 1.0 for direction in self.facts.directions]
-        points = [
-            (tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)), trial)
-            for trial in self.trials.values()
-            if trial.state == "complete"
-            and trial.is_feasible
-            and len(trial.values) == len(signs)
-            and all(math.isfinite(value) for value in trial.values)
-        ]
-        points.sort(key=lambda point: point[0], reverse=True)  # whatever dominates a point stands before it
-        front: list[tuple[tuple[float, ...], TrialRecord]] = []
-        for values, trial in points:
-            if not any(_dominates(other, values) for other, _ in front):
-                front.append((values, trial))
-        return sorted((trial for _, trial in front), key=lambda trial: trial.number)
+        trials = self.trials
+        return [trials[n] for n in self._ranking.front(trials)]
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
     def put(self, trial: TrialRecord) -> None:
         """Replace a trial's record, keeping the counts; refuses a change of state that is not allowed."""
         old = self.trials.get(trial.number)
-        if old is not None and old.state != trial.state:
-            if trial.state not in ALLOWED_CHANGES[old.state]:
-                raise ValueError(f"trial {trial.number}: {old.state} -> {trial.state}")
-            self.counts[old.state] -= 1
-        if old is None or old.state != trial.state:
+        state = None if old is None else old.state
+        if state is not None and state != trial.state:
+            if trial.state not in ALLOWED_CHANGES[state]:
+                raise ValueError(f"trial {trial.number}: {state} -> {trial.state}")
+            self.counts[state] -= 1
+        if state != trial.state:
             self.counts[trial.state] += 1
-        self.trials[trial.number] = trial
+        self._index.put(state, trial)
+        self._trials[trial.number] = trial
+        if trial.state == "complete":
+            if state != "complete":
+                self._ranking.add(trial.number)
+            else:  # told twice, perhaps with other values
+                self._ranking.begin_anew(self.facts.directions, self._index.by_state["complete"])
 
-    def change_attempt(self, record: Record, **changes: Any) -> TrialRecord:
-        """The trial of `record` with its attempt changed."""
+    def change_attempt(self, record: Record, **changes: Any) -> tuple[TrialRecord, tuple[AttemptRecord, ...]]:
+        """The trial of `record`, and its attempts with the one that `record` names changed."""
         trial = self.trials[record["trial"]]
         number = record["attempt"]
-        attempts = tuple(replace(a, **changes) if a.number == number else a for a in trial.attempts)
-        if all(a.number != number for a in attempts):
+        if all(a.number != number for a in trial.attempts):
             raise KeyError(number)
-        return replace(trial, attempts=attempts)
+        return trial, tuple(replace(a, **changes) if a.number == number else a for a in trial.attempts)
 
 
-def _dominates(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    """Whether `a` is nowhere smaller and somewhere larger."""
-    return a != b and all(x >= y for x, y in zip(a, b, strict=True))
+def _named(values: dict[str, V] | None) -> dict[str, V]:
+    """A copy whose keys are shared with every other record: a long study has the same names in each trial."""
+    return {sys.intern(name): value for name, value in values.items()} if values else {}
+
+
+def _shared(text: Any) -> Any:
+    """The same string for equal texts; all else as it is."""
+    return sys.intern(text) if isinstance(text, str) else text
 
 
 def _study_created(fold: StudyFold, r: Record) -> None:
@@ -225,6 +234,7 @@ def _study_created(fold: StudyFold, r: Record) -> None:
         if (source := r.get("imported"))
         else None,
     )
+    fold._ranking.begin_anew(fold.facts.directions, fold._index.by_state["complete"])
 
 
 def _supervisor_started(fold: StudyFold, r: Record) -> None:
@@ -270,7 +280,7 @@ def _study_paused(fold: StudyFold, r: Record) -> None:
 
 def _study_continued(fold: StudyFold, r: Record) -> None:
     fold.paused = None
-    fold.paused_trial = max(fold.trials, default=-1) + 1
+    fold.paused_trial = fold.next_number
 
 
 def _study_waiting(fold: StudyFold, r: Record) -> None:
@@ -288,11 +298,11 @@ def _trial_created(fold: StudyFold, r: Record) -> None:
         TrialRecord(
             number=number,
             state="queued",
-            params=dict(r.get("params") or {}),
-            label=r.get("label"),
-            by=r.get("by"),
+            params=_named(r.get("params")),
+            label=_shared(r.get("label")),
+            by=_shared(r.get("by")),
             created=float(r["t"]),
-            request=AttemptRequest(set=dict(r.get("set") or {})),
+            request=AttemptRequest(set=_named(r.get("set"))),
         )
     )
 
@@ -300,9 +310,9 @@ def _trial_created(fold: StudyFold, r: Record) -> None:
 def _trial_queued(fold: StudyFold, r: Record) -> None:
     trial = fold.trials[r["trial"]]
     request = AttemptRequest(
-        reason=r.get("reason", "retry"),
-        fix=r.get("fix"),
-        set=dict(r.get("set") or {}),
+        reason=_shared(r.get("reason", "retry")),
+        fix=_shared(r.get("fix")),
+        set=_named(r.get("set")),
         env={str(k): str(v) for k, v in (r.get("env") or {}).items()},
         fresh=bool(r.get("fresh", False)),
     )
@@ -321,12 +331,12 @@ def _attempt_started(fold: StudyFold, r: Record) -> None:
     attempt = AttemptRecord(
         number=number,
         state="running",
-        reason=r.get("reason", "first"),
-        fix=r.get("fix"),
-        set=dict(r.get("set") or {}),
+        reason=_shared(r.get("reason", "first")),
+        fix=_shared(r.get("fix")),
+        set=_named(r.get("set")),
         env={str(k): str(v) for k, v in (r.get("env") or {}).items()},
         resume_from=r.get("resume_from"),
-        devices=tuple(r.get("devices") or ()),
+        devices=tuple(_shared(device) for device in r.get("devices") or ()),
         slot=int(r.get("slot", 0)),
         started=float(r["t"]),
     )
@@ -348,13 +358,14 @@ def _attempt_reported(fold: StudyFold, r: Record) -> None:
 
 def _attempt_stopping(fold: StudyFold, r: Record) -> None:
     title = {"title": str(r["title"])} if r.get("title") else {}
-    fold.put(fold.change_attempt(r, stopping=str(r["why"]), **title))
+    trial, attempts = fold.change_attempt(r, stopping=_shared(str(r["why"])), **title)
+    fold.put(replace(trial, attempts=attempts))
 
 
 def _attempt_ended(fold: StudyFold, r: Record) -> None:
-    values = {k: v for k, raw in (r.get("values") or {}).items() if (v := to_number(raw)) is not None}
+    values = {sys.intern(k): v for k, raw in (r.get("values") or {}).items() if (v := to_number(raw)) is not None}
     changes: dict[str, Any] = {
-        name: r[name]
+        name: _shared(r[name])
         for name in (
             "exit_code",
             "signal",
@@ -371,8 +382,10 @@ def _attempt_ended(fold: StudyFold, r: Record) -> None:
         changes["epoch"] = int(r["epoch"])
     if r.get("epochs") is not None:
         changes["epochs"] = int(r["epochs"])
-    trial = fold.change_attempt(r, state=r["state"], ended=float(r.get("ended") or r["t"]), values=values, **changes)
-    fold.put(replace(trial, epoch=changes.get("epoch", trial.epoch), epochs=changes.get("epochs", trial.epochs)))
+    ended = float(r.get("ended") or r["t"])
+    trial, attempts = fold.change_attempt(r, state=_shared(r["state"]), ended=ended, values=values, **changes)
+    epoch, epochs = changes.get("epoch", trial.epoch), changes.get("epochs", trial.epochs)
+    fold.put(replace(trial, attempts=attempts, epoch=epoch, epochs=epochs))
 
 
 def _trial_ended(fold: StudyFold, r: Record) -> None:
@@ -381,11 +394,11 @@ def _trial_ended(fold: StudyFold, r: Record) -> None:
     fold.put(
         replace(
             trial,
-            state=r["state"],
+            state=_shared(r["state"]),
             value=values[0] if values else None,
             values=values,
             constraints=tuple(v for raw in (r.get("constraints") or ()) if (v := to_number(raw)) is not None),
-            category=r.get("category"),
+            category=_shared(r.get("category")),
             ended=float(r["t"]),
             request=trial.request if r["state"] == "stopped" else None,
         )
