@@ -9,6 +9,7 @@ from typing import Final
 from htr_tui.errors import ConfigProblem
 from htr_tui.study.command import OPTIONS, find_executable
 from htr_tui.study.forms import nearest, shown
+from htr_tui.study.metrics_checks import metrics_path
 from htr_tui.study.rendering import EVERYTHING, reaches
 from htr_tui.study.safe_yaml import Document
 from htr_tui.study.safe_yaml import Path as Place
@@ -52,6 +53,8 @@ def check_trainer(trainer: TrainerSpec, search: SearchSpec | None, document: Doc
         yield from _check_words(text, ("trainer", "env", name), trainer, search, document, is_optional=True)
     if trainer.cwd is not None:
         yield from _check_words(trainer.cwd, ("trainer", "cwd"), trainer, search, document)
+    if (found := metrics_path(trainer, document)) is not None:
+        yield from _check_words(*found, trainer, search, document)
     yield from _check_overrides(trainer, document)
     if trainer.config is not None and search is not None and "config" in search.parameters:
         yield document.problem(
@@ -284,8 +287,8 @@ def _unreached(trainer: TrainerSpec, search: SearchSpec, document: Document) -> 
 
 
 def named_files(trainer: TrainerSpec, base: Path) -> dict[str, Path]:
-    """The files that the command and the environment name, by what is written there."""
-    words = [path for text in (*trainer.command, *trainer.env.values()) if (path := _file_of(text)) is not None]
+    """The files that the command names, by what is written there. (A file that a variable names may be a secret.)"""
+    words = [path for text in trainer.command if (path := _file_of(text)) is not None]
     return {path: base / path for path in words if (base / path).is_file()}
 
 

@@ -59,7 +59,8 @@ class LaunchFiles:
 
     def __init__(self, paths: StudyPaths) -> None:
         self._folder = paths.files
-        self._entries = [e for e in (read_json(paths.files / INDEX) or {}).get("files") or () if isinstance(e, dict)]
+        listed = (read_json(paths.files / INDEX) or {}).get("files")
+        self._entries = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
         self._seen: dict[str, tuple[int, int] | None] = {}
         """Size and time of change of each original at the last look."""
 
