@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from htr_tui.journal.fold import StudyFold
-from htr_tui.journal.paths import StudyPaths
+from htr_tui.journal.paths import STUDY_NAME, StudyPaths
 from htr_tui.journal.records import StudyFacts, TrialRecord
 from htr_tui.tracking import plan
 from htr_tui.tracking.client import KEY, KIND, PARENT, TRIAL, Refused, RunFacts, StoreFailure, TrackingStore
 from htr_tui.tracking.names import MAX_NAME, MAX_PARAM, MAX_TAG, clean_text, texts
 from htr_tui.tracking.plan import Point
-from htr_tui.tracking.state import StudyMemory
+from htr_tui.tracking.state import StudyMemory, run_id_of
 
 BEST_NAME = "HPO_Best_Result"
 
@@ -69,7 +69,7 @@ class StudyRuns:
         if parents:
             parent_id, status = parents[0].run_id, parents[0].status
         else:
-            tags = {KEY: study_key(facts), KIND: "study", "htr_tui.path": str(self._paths.root)}
+            tags = {KEY: study_key(facts), KIND: "study", "htr_tui.path": str(self._paths.root), **self._origin(facts)}
             tags = texts({**tags, "htr_tui.study": facts.study}, MAX_TAG)
             name, start_ms = clean_text(facts.study, MAX_NAME), plan.milliseconds(facts.created, time.time())
             parent_id, status = store.create_run(experiment_id, name, tags, start_ms), plan.RUNNING
@@ -85,6 +85,16 @@ class StudyRuns:
             )
         )
         return [run for run in runs if run.kind == "trial" and run.trial is not None]
+
+    def _origin(self, facts: StudyFacts) -> dict[str, str]:
+        """A promoted study's run is the child of the run of the trial that it came from."""
+        origin = facts.promoted_from
+        if origin is None or not STUDY_NAME.fullmatch(origin.study):
+            return {}
+        parent = StudyPaths(self._paths.root.parent / origin.study)
+        run_id = run_id_of(parent, origin.trial)
+        tags = {"htr_tui.promoted_from": f"{origin.study} #{origin.trial}"}
+        return {**tags, PARENT: run_id} if run_id is not None else tags
 
     def _adopt_best(self, runs: Sequence[RunFacts]) -> None:
         """One best run stays; if it is not the remembered one, what it holds is not known."""
@@ -166,10 +176,15 @@ class StudyRuns:
 
     def set_best(self, fold: StudyFold, best: TrialRecord | None, best_run_id: str | None) -> bool:
         """The best trial as a run of its own; another trial needs another run, for parameters cannot change."""
-        if best is None or self.memory.best_trial == best.number:
+        if (best.number if best is not None else None) == self.memory.best_trial and (
+            best or not self.memory.best_run_id
+        ):
             return False
         if self.memory.best_run_id is not None:
             self.store.delete_run(self.memory.best_run_id)
+            self.save(replace(self.memory, best_run_id=None, best_trial=None))
+        if best is None:
+            return True
         tags = {TRIAL: str(best.number), "htr_tui.run_id": best_run_id or ""}
         run_id = self.create(fold.facts, BEST_NAME, "best", tags, best.created)
         self.save(replace(self.memory, best_run_id=run_id, best_trial=None))

@@ -46,6 +46,7 @@ class StudyMirror:
         self._seen = (0, 0)
         """Generation and version of the fold when `_pending` was last filled."""
         self._ahead_seen: tuple[int, int] | None = None
+        self._best_seen: tuple[int, int] | None = None
         self._was_interrupted = False
         self._has_connected = False
         self._saved = 0.0
@@ -92,10 +93,11 @@ class StudyMirror:
         if is_over:
             told |= self.runs.remove_ahead(fold)
             if is_settled:
-                told |= self._set_best() if is_ended else False
+                told |= self._set_best()
                 told |= self.runs.set_parent(fold, interrupted=interrupted)
         else:
             told |= self._make_ahead()
+            told |= self._set_best()
             told |= self.runs.set_parent(fold, interrupted=False)
         is_drained = is_over and is_settled
         self._remember(is_drained, journal_bytes if is_drained else 0, told=told)
@@ -158,7 +160,7 @@ class StudyMirror:
         for number in ahead:
             if by_trial[number].status == plan.RUNNING:
                 self.runs.store.set_status(ahead[number], plan.SCHEDULED, None)
-        self._ahead_seen = None
+        self._ahead_seen = self._best_seen = None
         self._has_connected = True
 
     def _match(self, found: Sequence[RunFacts]) -> dict[int, RunFacts]:
@@ -244,5 +246,12 @@ class StudyMirror:
             self.follower.forget(trial.number)
 
     def _set_best(self) -> bool:
+        """The best result is true at any time, not only at the end; looked at when the journal said something new."""
+        if self._best_seen == self._seen:
+            return False
         best = self.follower.fold.best()
-        return self.runs.set_best(self.follower.fold, best, self._load(best.number).run_id if best else None)
+        if best is not None and best.number in self._pending:
+            return False  # its own run is told first
+        told = self.runs.set_best(self.follower.fold, best, self._load(best.number).run_id if best else None)
+        self._best_seen = self._seen
+        return told

@@ -13,6 +13,8 @@ from htr_tui.supervisor.decide import (
     SuggestedFix,
     best_epoch,
     end_of_study,
+    failing_alike,
+    is_more_urgent,
     judge,
     next_queued,
     overrides_in_force,
@@ -42,6 +44,8 @@ HALVE = SuggestedFix("halve_batch", {"train.batch": 4}, {})
         (AttemptEnd(exit_code=143, end_status="stopped"), "stop", "stopped", "stopped", None),
         (AttemptEnd(signal=9), "now", "stopped", "stopped", None),
         (AttemptEnd(lost=True), "stop", "stopped", "stopped", None),
+        (AttemptEnd(exit_code=143, end_status="stopped"), "abort", "failed", "failed", "aborted"),
+        (AttemptEnd(exit_code=0, end_status="complete", values=(1.0,)), "abort", "complete", "complete", None),
         (AttemptEnd(lost=True), None, "lost", "failed", "lost"),
         (AttemptEnd(exit_code=143, end_status="stopped"), None, "lost", "failed", "preempted"),
         (AttemptEnd(signal=15), None, "lost", "failed", "preempted"),
@@ -165,3 +169,65 @@ def test_a_trial_whose_last_value_is_nan_has_no_best() -> None:
     chosen = best_epoch([(1, 3.0), (2, math.nan)], "maximize", "best")
     assert chosen is not None
     assert math.isnan(chosen[1])
+
+
+def test_closing_hours_only_interrupt() -> None:
+    current = attempt(stopping="window")
+    verdict = judge(trial(current), current, AttemptEnd(exit_code=143, end_status="stopped"), {})
+    assert (verdict.attempt, verdict.trial, verdict.category) == ("stopped", None, None)
+    assert verdict.retry == AttemptRequest(reason="continue")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "again"),
+    [
+        ("stop", None, True),
+        ("stop", "stop", False),
+        ("now", "stop", True),
+        ("stop", "now", False),
+        ("stop", "window", True),
+        ("window", "stop", False),
+        ("stop", "prune", False),
+        ("stop", "abort", False),
+        ("now", "abort", True),
+    ],
+)
+def test_urgency(wanted: str, asked: str | None, again: bool) -> None:
+    assert is_more_urgent(wanted, asked) is again
+
+
+def ended_fold(*ends: tuple[str, str | None, str | None], since: int = 0) -> StudyFold:
+    fold = StudyFold(paused_trial=since)
+    for number, (state, category, title) in enumerate(ends):
+        last = AttemptRecord(number=1, state="failed", category=category, title=title)
+        fold.put(TrialRecord(number, state, {}, attempts=(last,), category=category, ended=float(number)))  # type: ignore[arg-type]
+    return fold
+
+
+OOM = ("failed", "gpu_oom", "GPU out of memory")
+
+
+@pytest.mark.parametrize(
+    ("fold", "limit", "pauses"),
+    [
+        (ended_fold(OOM, OOM, OOM), 3, True),
+        (ended_fold(OOM, OOM), 3, False),
+        (ended_fold(OOM, OOM, OOM), 0, False),
+        (ended_fold(OOM, OOM, OOM), 4, False),
+        (ended_fold(OOM, OOM, ("complete", None, None), OOM, OOM, OOM), 3, False),
+        (ended_fold(("pruned", None, None), OOM, OOM, OOM), 3, False),
+        (ended_fold(OOM, ("failed", "nan_loss", "NaN"), OOM), 3, False),
+        (ended_fold(("failed", "nan_loss", "NaN"), OOM, OOM, OOM), 3, True),
+        (ended_fold(*[("failed", "crash", f"KeyError at 0x7f{n}") for n in range(3)]), 3, True),
+        (ended_fold(*[("failed", "crash", f"{kind}Error") for kind in ("Key", "Value", "Type")]), 3, False),
+        (ended_fold(OOM, OOM, OOM, since=3), 3, False),
+        (ended_fold(OOM, OOM, OOM, OOM, OOM, OOM, since=3), 3, True),
+    ],
+)
+def test_a_study_that_only_fails_pauses(fold: StudyFold, limit: int, pauses: bool) -> None:
+    assert (failing_alike(fold, limit) is not None) is pauses
+
+
+def test_the_pause_names_trials_and_reason() -> None:
+    message = failing_alike(ended_fold(OOM, OOM, OOM), 3)
+    assert message == "trials 0, 1, 2 all failed in the same way (gpu_oom: GPU out of memory)"

@@ -224,6 +224,7 @@ def test_a_vanished_supervisor_ends_the_mirror_with_nothing_left_running(tmp_pat
     assert FakeMirrorProcess(story, store).run() == 0
     assert {run.name: run.status for run in store.runs.values() if not run.is_deleted} == {
         "study": "KILLED",
+        "HPO_Best_Result": "FINISHED",
         "trial-0000": "FINISHED",
         "trial-0001": "KILLED",
     }

@@ -52,7 +52,8 @@ def test_a_study_becomes_a_parent_children_and_the_best(story: Story, store: Fak
     assert not mirror.sync()
     (parent,) = store.active("study")
     assert (parent.name, parent.status) == ("study", "RUNNING")
-    assert store.active("best") == []
+    (first,) = store.active("best")  # true at any time, not only at the end
+    assert (first.params, first.tags["htr_tui.run_id"]) == ({"a": "0"}, store.trial(0).run_id)
     story.whole(1, "pruned")
     story.whole(2, "failed")
     story.whole(3, value=99.0)
@@ -414,3 +415,34 @@ def test_a_journal_of_many_trials_is_told_once(tmp_path: Path, store: FakeStore)
     calls = store.calls
     assert mirror_of(story, store).sync()
     assert store.calls == calls + 2  # experiment and search
+
+
+def test_the_best_result_follows_the_search(story: Story, store: FakeStore) -> None:
+    mirror = mirror_of(story, store)
+    story.whole(0, value=1.0)
+    mirror.sync()
+    story.whole(1, value=5.0)
+    story.whole(2, value=3.0)
+    mirror.sync()
+    (best,) = store.active("best")
+    assert (best.params, best.status) == ({"a": "1"}, "FINISHED")
+    calls = store.calls
+    story.whole(3, value=4.0)
+    mirror.sync()
+    assert store.active("best") == [best]
+    assert store.calls > calls
+
+
+def test_a_promoted_study_is_a_child_of_its_trial(tmp_path: Path) -> None:
+    store = FakeStore()
+    search = Story(tmp_path / "search")
+    search.supervise()
+    search.whole(7)
+    mirror_of(search, store).sync()
+    promoted = Story(tmp_path / "search-promoted-7", promoted_from={"study": "search", "trial": 7})
+    promoted.supervise()
+    promoted.whole(0)
+    mirror_of(promoted, store).sync()
+    run = next(r for r in store.active("study") if r.name == "search-promoted-7")
+    assert run.tags[PARENT] == store.trial(7).run_id
+    assert run.tags["htr_tui.promoted_from"] == "search #7"
