@@ -158,8 +158,11 @@ def failing_alike(fold: StudyFold, limit: int) -> str | None:
     if not limit:
         return None
     ended: list[TrialRecord] = []
-    for number, trial in fold.trials.items():
-        if number >= fold.paused_trial and trial.state in END_STATES:
+    for number in reversed(fold.trials):  # the newest first: one that did not fail is soon met
+        if number < fold.paused_trial:
+            break
+        trial = fold.trials[number]
+        if trial.state in END_STATES:
             if trial.state != "failed":
                 return None
             ended.append(trial)
@@ -184,7 +187,7 @@ def _way_of_failing(trial: TrialRecord) -> tuple[str | None, str]:
 def next_queued(fold: StudyFold) -> TrialRecord | None:
     """The queued trial to start first: continuations, then retries, then new ones, each by number."""
     rank = {"continue": 0, "retry": 1, "first": 2}
-    queued = [trial for trial in fold.trials.values() if trial.state == "queued"] if fold.counts["queued"] else []
+    queued = fold.in_state("queued")
     return min(queued, key=lambda t: (rank.get(t.request.reason, 3) if t.request else 3, t.number), default=None)
 
 

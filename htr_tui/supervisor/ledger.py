@@ -63,6 +63,4 @@ class StudyLedger:
 
     def running(self) -> list[tuple[TrialRecord, AttemptRecord]]:
         """Running trials with their attempts."""
-        if not self.fold.counts["running"]:
-            return []
-        return [(t, a) for t in self.fold.trials.values() if t.state == "running" and (a := t.last_attempt)]
+        return [(t, a) for t in self.fold.in_state("running") if (a := t.last_attempt)]

@@ -63,7 +63,7 @@ class Requests:
 
     def continue_stopped(self) -> None:
         """Queue every stopped trial again, with what it was queued for when it was stopped."""
-        for trial in [t for t in self._ledger.fold.trials.values() if t.state == "stopped"]:
+        for trial in self._ledger.fold.in_state("stopped"):
             wanted = trial.request or AttemptRequest()
             self._ledger.record(
                 "trial_queued",
@@ -78,7 +78,7 @@ class Requests:
 
     def park_queued(self) -> None:
         """A stopped study leaves no trial waiting: what was queued is stopped too and keeps what it was queued for."""
-        for trial in [t for t in self._ledger.fold.trials.values() if t.state == "queued"]:
+        for trial in self._ledger.fold.in_state("queued"):
             self._ledger.record("trial_ended", trial=trial.number, state="stopped")
             self._memory.changed(trial.number)
 
