@@ -11,28 +11,19 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from htr_tui.errors import ForeignStudyError, StorageError
 from htr_tui.journal.records import TrialRecord
 from htr_tui.search import database, translation
-from htr_tui.search.choosing import listed_trials, study_pruner, trial_sampler
-from htr_tui.search.distributions import study_distributions, suggest
+from htr_tui.search.choosing import lost_rungs, study_pruner
+from htr_tui.search.evolution import lost_generations
+from htr_tui.search.making import Asked, TrialMaker, Wish
 from htr_tui.study.search_spec import SearchSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A new trial: what the sampler wants tried."""
-
-    number: int
-    params: dict[str, Any]
-    label: str | None
 
 
 class SearchStore:
@@ -56,14 +47,16 @@ class SearchStore:
         self._url = database.parse_url(storage)
         self._name = study
         self._timeout_s = timeout_s
-        self._listed = listed_trials(spec)
         with database.quiet():
-            self._distributions = study_distributions(spec)
+            self._maker = TrialMaker(spec, study)
+        self._distributions = self._maker.distributions
         self._backend: optuna.storages.RDBStorage | None = None
         self._connected: optuna.Study | None = None
         self._identity: tuple[int, int] | None = None
         self._next: int | None = None
         """Number of the next trial; None until Optuna and the journal agree."""
+        self._drawn = 0
+        """How many of the trials before it the search itself chose."""
 
     # -- the public steps --------------------------------------------------------------------------------------------
 
@@ -89,19 +82,21 @@ class SearchStore:
             else:
                 self._reopen([f for f in found[:count] if f.number in trials], trials)
             found = self._all_trials()
+            marks = self._lost_marks(trials, found)
             for number in range(count):
                 if number >= len(found):
-                    self._study.add_trial(self._wanted_trial(trials.get(number), None))
+                    self._study.add_trial(self._wanted_trial(trials.get(number), None, marks))
                 else:
                     self._bring(found[number], trials.get(number))
             self._next = count
+            self._drawn = sum(self._is_drawn(n, trials, found) for n in range(count))
             return self._adopt_rest(found[count:])
 
-    def ask(self) -> Asked | None:
-        """Create the next trial; None when a grid or a list of experiments is used up."""
+    def ask(self, wish: Wish | None = None) -> Asked | None:
+        """Create the next trial, or one that somebody wishes; None when a grid or a list of experiments is used up."""
         with self._guard("create a trial"):
             number = self._expected_number()
-            if self._listed is not None and self._listed.trial(number) is None:
+            if wish is None and self._maker.is_exhausted(self._drawn):
                 return None
             self._check_file()
             found = len(self._all_trials())
@@ -111,8 +106,9 @@ class SearchStore:
                     self._place,
                     "another program wrote to the study; it is compared with the journal again",
                 )
-            asked = self._create(number)
+            asked = self._maker.create(self._study, number, self._drawn, wish)
             self._next = number + 1
+            self._drawn += asked.by is None
             return asked
 
     def sync(self, trial: TrialRecord) -> None:
@@ -134,7 +130,7 @@ class SearchStore:
         with self._guard("decide on pruning"):
             # Epochs beyond the newest are of an earlier attempt that began anew.
             steps = {s: v for s, v in translation.wanted_steps(trial).items() if s <= trial.epoch}
-            if not steps or all(math.isnan(value) for value in steps.values()):
+            if not steps or math.isnan(steps[max(steps)]):
                 return False  # a NaN is a failure to explain, not a bad trial
             frozen = copy.copy(self._frozen(trial.number))
             frozen.intermediate_values = steps
@@ -236,31 +232,6 @@ class SearchStore:
             raise StorageError(f"Optuna's trials of {self._name} are not compared with the journal", self._place)
         return self._next
 
-    def _create(self, number: int) -> Asked:
-        """A new trial, never one that waits: those are stopped ones (`Study.ask` would hand them out)."""
-        storage, study_id = self._study._storage, self._study._study_id
-        planned = self._listed.trial(number) if self._listed is not None else None
-        if planned is not None:
-            params, label = planned
-            stored = translation.storable(params, self._distributions)
-            template = create_trial(
-                state=TrialState.RUNNING,
-                params=stored,
-                distributions={name: self._distributions[name] for name in stored},
-                user_attrs={} if label is None else {"label": label},
-            )
-            storage.create_new_trial(study_id, template)
-            return Asked(number, params, label)
-        return Asked(number, self._suggest(storage.create_new_trial(study_id), number), None)
-
-    def _suggest(self, trial_id: int, number: int) -> dict[str, Any]:
-        # A study object of its own: Optuna's keeps the trials that its sampler saw until the next `Study.ask`.
-        study = optuna.load_study(
-            study_name=self._name, storage=self._study._storage, sampler=trial_sampler(self._spec, number)
-        )
-        trial = optuna.Trial(study, trial_id)
-        return {name: suggest(trial, name, distribution) for name, distribution in self._distributions.items()}
-
     def _bring(self, frozen: FrozenTrial, trial: TrialRecord | None) -> None:
         """Write what differs to a trial that does not contradict the journal."""
         if frozen.state.is_finished():
@@ -279,6 +250,9 @@ class SearchStore:
         for key, content in attributes.items():
             if key not in frozen.user_attrs or frozen.user_attrs[key] != content:
                 storage.set_trial_user_attr(trial_id, key, content)
+        for key, content in translation.wanted_marks(trial).items():
+            if frozen.system_attrs.get(key) != content:
+                storage.set_trial_system_attr(trial_id, key, content)
         state, values = translation.wanted_state(trial, len(self._directions))
         if state == frozen.state:
             return
@@ -306,12 +280,31 @@ class SearchStore:
 
     def _wanted_trials(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> list[FrozenTrial]:
         known = {frozen.number: frozen for frozen in found}
-        return [self._wanted_trial(trials.get(n), known.get(n)) for n in range(max(trials, default=-1) + 1)]
+        marks = self._lost_marks(trials, found)
+        return [self._wanted_trial(trials.get(n), known.get(n), marks) for n in range(max(trials, default=-1) + 1)]
 
-    def _wanted_trial(self, trial: TrialRecord | None, old: FrozenTrial | None) -> FrozenTrial:
+    def _wanted_trial(
+        self, trial: TrialRecord | None, old: FrozenTrial | None, marks: dict[int, dict[str, Any]]
+    ) -> FrozenTrial:
         if trial is None:
             return old if old is not None and old.state.is_finished() else translation.lost_trial()
-        return translation.frozen_trial(trial, old, len(self._directions), self._distributions)
+        own = marks.get(trial.number, {})
+        return translation.frozen_trial(trial, old, len(self._directions), self._distributions, own)
+
+    def _lost_marks(self, trials: Mapping[int, TrialRecord], found: list[FrozenTrial]) -> dict[int, dict[str, Any]]:
+        """What sampler and pruner noted at trials that the storage has lost, worked out again."""
+        lost = trials.keys() - {frozen.number for frozen in found}
+        if not lost:
+            return {}
+        generations = lost_generations(self._spec, trials)
+        steps = {number: translation.wanted_steps(trials[number]) for number in lost}
+        return {n: generations.get(n, {}) | lost_rungs(self._spec, self._study, n, steps[n]) for n in lost}
+
+    def _is_drawn(self, number: int, trials: Mapping[int, TrialRecord], found: list[FrozenTrial]) -> bool:
+        """Whether the search chose a trial; of one that the journal lost, Optuna may know."""
+        if number in trials:
+            return trials[number].by is None
+        return number >= len(found) or found[number].user_attrs.get("by") is None
 
     def _rebuild(self, wanted: list[FrozenTrial]) -> None:
         """Replace the study by a copy with these trials; a kill at any moment leaves the old or the new one whole."""
@@ -350,31 +343,14 @@ class SearchStore:
         assert self._next is not None
         asked: list[Asked] = []
         for frozen in extra:
-            adopted = self._adopt(frozen)
+            adopted = self._maker.adopt(self._study, frozen, self._drawn)
             if adopted is None:
                 self._rebuild(self._all_trials()[: frozen.number])
                 break
             asked.append(adopted)
+            self._drawn += adopted.by is None
         self._next += len(asked)
         return asked
-
-    def _adopt(self, frozen: FrozenTrial) -> Asked | None:
-        storage, number = self._study._storage, frozen.number
-        params: dict[str, Any] = {}
-        label: str | None = None
-        if self._listed is not None:
-            planned = self._listed.trial(number)
-            if planned is None or translation.storable(planned[0], self._distributions) != frozen.params:
-                return None
-            params, label = planned
-        if frozen.state == TrialState.WAITING:
-            storage.set_trial_state_values(frozen._trial_id, TrialState.RUNNING)
-        if self._listed is None:
-            try:
-                params = self._suggest(frozen._trial_id, number)
-            except ValueError:  # made for another space
-                return None
-        return Asked(number, params, label)
 
 
 def _file_identity(path: Any) -> tuple[int, int] | None:

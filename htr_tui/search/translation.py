@@ -11,7 +11,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from htr_tui.journal.records import TrialRecord
 from htr_tui.search.distributions import compatible, fits
+from htr_tui.study.parameters import stored_form
 
+CONSTRAINTS = "constraints"
+"""Where all versions of Optuna, its samplers and its dashboard look for a trial's constraints."""
 MAX_STEP = 2**31 - 1
 """Databases store steps in 32 bits; an epoch beyond that is garbage from a trainer."""
 
@@ -46,7 +49,14 @@ def wanted_attributes(trial: TrialRecord) -> dict[str, Any]:
         attributes["category"] = trial.category
     if trial.label is not None:
         attributes["label"] = trial.label
+    if trial.by is not None:
+        attributes["by"] = trial.by
     return attributes
+
+
+def wanted_marks(trial: TrialRecord) -> dict[str, Any]:
+    """System attributes from which samplers and other programs learn about constraints."""
+    return {CONSTRAINTS: list(trial.constraints)} if trial.constraints else {}
 
 
 def wanted_steps(trial: TrialRecord) -> dict[int, float]:
@@ -55,8 +65,9 @@ def wanted_steps(trial: TrialRecord) -> dict[int, float]:
 
 
 def storable(params: dict[str, Any], distributions: dict[str, BaseDistribution]) -> dict[str, Any]:
-    """Those parameters that Optuna can hold under the study's distributions."""
-    return {n: v for n, v in params.items() if n in distributions and fits(distributions[n], v)}
+    """Those parameters that Optuna can hold under the study's distributions, in its form."""
+    stored = {n: stored_form(v) for n, v in params.items() if n in distributions}
+    return {n: v for n, v in stored.items() if fits(distributions[n], v)}
 
 
 def same(a: float, b: float) -> bool:
@@ -83,20 +94,29 @@ def is_closed_wrongly(frozen: FrozenTrial, trial: TrialRecord, objectives: int) 
 
 
 def frozen_trial(
-    trial: TrialRecord, old: FrozenTrial | None, objectives: int, distributions: dict[str, BaseDistribution]
+    trial: TrialRecord,
+    old: FrozenTrial | None,
+    objectives: int,
+    distributions: dict[str, BaseDistribution],
+    marks: dict[str, Any],
 ) -> FrozenTrial:
-    """The journal's trial as a new one for Optuna; what others noted at `old`, the same trial before, is kept."""
+    """The journal's trial as a new one for Optuna; what others noted at `old`, the same trial before, is kept.
+
+    `marks` are the sampler's and pruner's own notes, for a trial of which there is no old one.
+    """
     state, values = wanted_state(trial, objectives)
     params = storable(trial.params, distributions)
     kept = old.user_attrs if old is not None else {}
-    ours = {k: v for k, v in kept.items() if k not in ("category", "attempts", "label")} | wanted_attributes(trial)
+    ours = {k: v for k, v in kept.items() if k not in ("category", "attempts", "label", "by")} | wanted_attributes(
+        trial
+    )
     frozen = create_trial(
         state=state,
         values=list(values) if values is not None else None,
         params=params,
         distributions={name: distributions[name] for name in params},
         user_attrs=ours,
-        system_attrs=old.system_attrs if old is not None else None,
+        system_attrs={**(old.system_attrs if old is not None else marks), **wanted_marks(trial)},
         intermediate_values=wanted_steps(trial),
     )
     _set_times(frozen, trial)

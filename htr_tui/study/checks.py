@@ -10,14 +10,16 @@ from pathlib import Path
 from htr_tui.errors import ConfigProblem
 from htr_tui.study.command import resolve_uri
 from htr_tui.study.forms import nearest, shown
-from htr_tui.study.grid import GridError, grid_values, trial_count
+from htr_tui.study.grid import trial_count
+from htr_tui.study.metrics_checks import check_metrics, metrics_warnings
 from htr_tui.study.objective_spec import Objective
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter
 from htr_tui.study.safe_yaml import Document, read_scalar
-from htr_tui.study.search_spec import GridSampler, MedianPruner, NoPruner, SearchSpec
+from htr_tui.study.search_checks import check_goal, search_environment, search_warnings
+from htr_tui.study.search_spec import SearchSpec
 from htr_tui.study.spec import StudySpec
 from htr_tui.study.trainer_checks import check_trainer_files, trainer_warnings
-from htr_tui.study.trainer_spec import PLACEHOLDERS, TrainerSpec
+from htr_tui.study.trainer_spec import TrainerSpec
 
 KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")
 """Knobs that the rules shipped with triage turn."""
@@ -25,66 +27,10 @@ KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")
 _STORAGE = re.compile(r"(sqlite|postgresql|mysql)(\+\w+)?://.*")
 
 
-def check_search(search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
-    """Either a space or experiments; names that mean one thing; a grid that can be walked."""
-    given = document.value.get("search") if isinstance(document.value, dict) else None
-    given = given if isinstance(given, dict) else {}
-    if search.experiments:
-        for key in ("space", "sampler"):
-            if key in given:
-                yield document.problem(
-                    ("search", key), "cannot go with experiments", allowed="experiments alone", of_key=True
-                )
-        yield from _check_experiments(search, document)
-    elif not search.space:
-        yield document.problem(("search", "space"), "is missing", allowed="space: {...}, or experiments: [...]")
-    for name in search.space:
-        if name in PLACEHOLDERS:
-            yield document.problem(
-                ("search", "space", name), f"{name!r} is a placeholder's name", allowed="another name", of_key=True
-            )
-    if isinstance(search.sampler, GridSampler) and not search.experiments:
-        yield from _check_grid(search, search.sampler, document)
-
-
-def _check_experiments(search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
-    seen: dict[str, int] = {}
-    for index, item in enumerate(search.experiments):
-        path = ("search", "experiments", index)
-        if item.name in seen:
-            yield document.problem(
-                (*path, "name"), f"{item.name!r} is the name of two experiments", allowed="each once"
-            )
-        seen[item.name] = index
-        for name in item.params:
-            if name in PLACEHOLDERS:
-                yield document.problem(
-                    (*path, "params", name), f"{name!r} is a placeholder's name", allowed="another name", of_key=True
-                )
-
-
-def _check_grid(search: SearchSpec, sampler: GridSampler, document: Document) -> Iterator[ConfigProblem]:
-    path = ("search", "sampler", "grid")
-    for name in sampler.values:
-        if name not in search.space:
-            yield document.problem(
-                (*path, "values", name),
-                f"{name!r} is no parameter of the space",
-                allowed=", ".join(search.space),
-                suggestion=nearest(name, search.space),
-                of_key=True,
-            )
-    try:
-        grid_values(search)
-    except GridError as error:
-        inner = ("values", error.parameter) if error.parameter in sampler.values else ()
-        yield document.problem((*path, *inner), str(error), allowed=error.allowed)
-
-
 def check_objective(
     objectives: tuple[Objective, ...], trainer: TrainerSpec | None, search: SearchSpec | None, document: Document
 ) -> Iterator[ConfigProblem]:
-    """Metric names must be reported; several objectives cannot be pruned."""
+    """Metric names must be reported; what several objectives do not go with."""
     is_list = isinstance(document.value, dict) and isinstance(document.value.get("objective"), list)
     reports = trainer.reports if trainer else None
     for index, item in enumerate(objectives):
@@ -99,8 +45,8 @@ def check_objective(
                     allowed=", ".join(reports or ()),
                     suggestion=nearest(name, reports or ()),
                 )
-    if search is not None and len(objectives) > 1 and not isinstance(search.pruner, NoPruner):
-        yield document.problem(("search", "pruner"), "cannot prune several objectives", allowed="none")
+    if search is not None:
+        yield from check_goal(search, len(objectives), reports, document)
 
 
 def check_places(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
@@ -121,16 +67,13 @@ def check_places(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]
         )
     if spec.budget.trials is None and spec.budget.hours is None and trial_count(spec.search) is None:
         yield document.problem(("budget",), "the study would never end", allowed="budget: {trials: 50} or {hours: 48}")
+    yield from check_metrics(spec, document)
 
 
 def warnings(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
     """What may be meant but is probably not."""
-    size = trial_count(spec.search)
-    if size is not None and spec.budget.trials is not None and spec.budget.trials > size:
-        what = "experiments" if spec.search.experiments else "points of the grid"
-        yield document.problem(
-            ("budget", "trials"), f"{spec.budget.trials} trials, but there are {size} {what}; it ends after {size}"
-        )
+    yield from search_warnings(spec, document)
+    yield from metrics_warnings(spec, document)
     for name in spec.trainer.knobs:
         if name not in KNOBS and (guess := nearest(name, KNOBS)):
             yield document.problem(
@@ -144,9 +87,6 @@ def warnings(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
                 yield document.problem(
                     ("search", "space", name), f"{text!r} is read as text", suggestion=f"{meant}, or quotes"
                 )
-    pruner = spec.search.pruner
-    if isinstance(pruner, MedianPruner) and size is not None and pruner.n_startup_trials >= size:
-        yield document.problem(("search", "pruner"), f"never prunes: {pruner.n_startup_trials} trials come first")
 
 
 def _texts(parameter: object) -> list[str]:
@@ -172,6 +112,7 @@ def check_environment(spec: StudySpec, base: Path, document: Document | None = N
     for key, uri in (("storage", spec.storage), ("tracking", spec.tracking.uri if spec.tracking else "")):
         if trouble := _unwritable(resolve_uri(uri, base)):
             problems.append(document.problem((key,), trouble, allowed="a folder that can be written"))
+    problems += search_environment(spec, base, document)
     return problems
 
 

@@ -37,7 +37,7 @@ def shown(value: Any) -> str:
     return kind.get(type(value), "") + (text if len(text) <= 60 else text[:57] + "...")
 
 
-def choice(value: Any, what: str, names: Mapping[str, Any], planned: tuple[str, ...]) -> Any:
+def choice(value: Any, what: str, names: Mapping[str, Any]) -> Any:
     """`tpe`, `{tpe: }` or `{tpe: {seed: 1}}` as `{"kind": "tpe", ...}`; `names` are the allowed kinds."""
     if isinstance(value, BaseModel):
         return value
@@ -49,8 +49,6 @@ def choice(value: Any, what: str, names: Mapping[str, Any], planned: tuple[str, 
             f"must be one {what}, found {shown(value)}", allowed=f"{allowed}; with options: {{name: {{option: value}}}}"
         )
     name, options = next(iter(value.items()))
-    if name in planned:
-        raise form_error(f"the {what} {name!r} is planned, not in this version", allowed=allowed, path=(name,))
     if name not in names:
         raise form_error(
             f"unknown {what} {name!r}", allowed=allowed, suggestion=nearest(str(name), names), path=(name,)
@@ -72,6 +70,12 @@ def parameter(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value
     allowed = "{float: [low, high]}, {int: [low, high]}, {categorical: [...]}, {fixed: value} or a plain value"
+    if isinstance(value, list):
+        raise form_error(
+            f"must be a parameter's definition, found {shown(value)}",
+            allowed=allowed,
+            suggestion="{fixed: [...]} for a list that is the value",
+        )
     if isinstance(value, bool | int | float | str):
         return {"fixed": value}
     if not isinstance(value, dict):
@@ -105,7 +109,54 @@ def scalar(value: Any) -> bool | int | float | str:
         return value
     if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
         return value
-    raise form_error(f"found {shown(value)}", allowed="a finite number, text, true or false")
+    raise form_error(f"found {shown(value)}", allowed="a finite number, text, true or false, or a list of them")
+
+
+MAX_ITEMS = 1000
+MAX_NESTING = 4
+
+
+def value(value: Any) -> Any:
+    """A parameter's value: a scalar, or a list of values."""
+    if isinstance(value, list | tuple):
+        _check_size(value)
+        return _listed(value, ())
+    return scalar(value)
+
+
+def _check_size(value: list[Any] | tuple[Any, ...]) -> None:
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    count = 0
+    while waiting:
+        item, depth = waiting.pop()
+        count += 1
+        if count > MAX_ITEMS or depth > MAX_NESTING:
+            raise form_error(
+                f"a list that is too long or too deep, {shown(value)}",
+                allowed=f"at most {MAX_ITEMS} items, {MAX_NESTING - 1} lists in each other",
+            )
+        if isinstance(item, list | tuple):
+            waiting.extend((inner, depth + 1) for inner in item)
+
+
+def _listed(value: Any, path: tuple[str | int, ...]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_listed(item, (*path, index)) for index, item in enumerate(value)]
+    if value is None or isinstance(value, dict):
+        raise form_error(f"found {shown(value)}", allowed="a finite number, text, true or false, a list", path=path)
+    return scalar(value)
+
+
+def repeats(value: Any) -> Any:
+    """`{seed: 3}` as `{seed: [1, 2, 3]}`."""
+    if isinstance(value, dict):
+        return {
+            name: list(range(1, count + 1))
+            if isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= 1000
+            else count
+            for name, count in value.items()
+        }
+    return value
 
 
 def gpus(value: Any) -> str | int | tuple[int | str, ...]:

@@ -6,8 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
-from htr_tui.study.parameters import CategoricalParameter, FixedParameter, FloatParameter, IntParameter, Parameter
-from htr_tui.study.search_spec import GridSampler, SearchSpec
+from htr_tui.study.conditions import choosing_order, is_active
+from htr_tui.study.parameters import (
+    CategoricalParameter,
+    FixedParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+    fitting,
+    stored_form,
+)
+from htr_tui.study.search_spec import Experiment, GridSampler, SearchSpec
 
 MAX_POINTS: Final = 100_000
 
@@ -21,25 +30,62 @@ class GridError(ValueError):
         self.allowed = allowed
 
 
+class Grid:
+    """The points of a grid by number, the last parameter changing fastest; GridError if it cannot be walked.
+
+    Points that differ only in parameters whose condition does not hold there are one point.
+    """
+
+    def __init__(self, search: SearchSpec) -> None:
+        self.values = grid_values(search)
+        self._names = tuple(search.space)
+        self._points = _sensible_points(search, self.values) if search.is_conditional else None
+        size = math.prod(map(len, self.values.values())) if self._points is None else len(self._points)
+        if size > MAX_POINTS:
+            raise _too_many()
+        self.size = size
+
+    def point(self, number: int) -> dict[str, Any] | None:
+        """The parameters of a point; None beyond the last."""
+        if self._points is None:
+            return grid_point(self.values, number)
+        if number >= self.size:
+            return None
+        point = self._points[number]
+        return {name: point[name] for name in self._names if name in point}
+
+
 def grid_values(search: SearchSpec) -> dict[str, tuple[Any, ...]]:
-    """The values of every parameter of a grid; GridError if there are too many points or one lies outside."""
+    """The values of every parameter of a grid; GridError if there are too many or one lies outside."""
     sampler = search.sampler
     if not isinstance(sampler, GridSampler):
         raise GridError("not a grid")
     values: dict[str, tuple[Any, ...]] = {}
-    total = 1
     for name, parameter in search.space.items():
         if name in sampler.values:
             values[name] = _explicit(name, parameter, sampler.values[name])
+        elif _size(parameter, sampler.points) > MAX_POINTS:
+            raise _too_many()
         else:
-            total *= _size(parameter, sampler.points)
-            if total <= MAX_POINTS:
-                values[name] = tuple(_values(parameter, sampler.points))
-        if name in sampler.values:
-            total *= len(values[name])
-        if total > MAX_POINTS:
-            raise GridError(f"more than {MAX_POINTS} points", allowed="fewer points, larger steps, or values")
+            values[name] = tuple(_values(parameter, sampler.points))
     return values
+
+
+def _too_many() -> GridError:
+    return GridError(f"more than {MAX_POINTS} points", allowed="fewer points, larger steps, or values")
+
+
+def _sensible_points(search: SearchSpec, values: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    points: list[dict[str, Any]] = [{}]
+    for name in choosing_order(search.space):
+        longer: list[dict[str, Any]] = []
+        for point in points:
+            active = is_active(search.space[name], point)
+            longer += [{**point, name: value} for value in values[name]] if active else [point]
+            if len(longer) > MAX_POINTS:
+                raise _too_many()
+        points = longer
+    return points
 
 
 def grid_point(values: dict[str, tuple[Any, ...]], number: int) -> dict[str, Any] | None:
@@ -51,14 +97,35 @@ def grid_point(values: dict[str, tuple[Any, ...]], number: int) -> dict[str, Any
     return {name: point[name] for name in values} if number == 0 else None
 
 
+def experiment_trials(search: SearchSpec) -> list[tuple[str, dict[str, Any]]]:
+    """Name and parameters of every trial of `experiments`.
+
+    Repeated ones go round by round: all with the first value, then all with the second, so that a study that is
+    stopped early has compared like with like.
+    """
+    runs = [list(_repeated(search, item)) for item in search.experiments]
+    longest = max(map(len, runs), default=0)
+    return [found[index] for index in range(longest) for found in runs if index < len(found)]
+
+
+def _repeated(search: SearchSpec, item: Experiment) -> Iterator[tuple[str, dict[str, Any]]]:
+    repeats = search.repeats_of(item)
+    if not repeats:
+        yield item.name, dict(item.params)
+    for name, values in repeats.items():
+        short = name.replace("/", ".").rpartition(".")[2]
+        for value in values:
+            yield f"{item.name}, {short} {stored_form(value)}", {**item.params, name: value}
+
+
 def trial_count(search: SearchSpec) -> int | None:
     """How many trials there can be; None where the sampler never runs out."""
     if search.experiments:
-        return len(search.experiments)
+        return sum(max(1, *map(len, search.repeats_of(item).values()), 0) for item in search.experiments)
     if not isinstance(search.sampler, GridSampler):
         return None
     try:
-        return math.prod(len(values) for values in grid_values(search).values())
+        return Grid(search).size
     except GridError:
         return None
 
@@ -115,24 +182,9 @@ def _explicit(name: str, parameter: Parameter, values: tuple[Any, ...]) -> tuple
     """The listed values of a parameter, each of them checked against its definition."""
     result = []
     for value in values:
-        checked = _fit(parameter, value)
+        checked = fitting(parameter, value)
         if checked is None or checked in result:
             why = "is given twice" if checked in result and checked is not None else "is not in its range"
             raise GridError(f"{name}: {value!r} {why}", name, "values of the parameter's range, each once")
         result.append(checked)
     return tuple(result)
-
-
-def _fit(parameter: Parameter, value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    match parameter:
-        case FloatParameter():
-            return float(value) if is_number and parameter.low <= value <= parameter.high else None
-        case IntParameter():
-            fits = is_number and isinstance(value, int) and parameter.low <= value <= parameter.high
-            return value if fits and (value - parameter.low) % parameter.step == 0 else None
-        case CategoricalParameter():
-            return value if value in parameter.choices else None
-        case FixedParameter():
-            return value if value == parameter.value else None
-    return None

@@ -16,6 +16,7 @@ from htr_tui.study.forms import shown
 from htr_tui.study.objective_spec import Objectives
 from htr_tui.study.problems import describe
 from htr_tui.study.safe_yaml import MAX_BYTES, Document, read_yaml
+from htr_tui.study.search_checks import check_search
 from htr_tui.study.search_spec import SearchSpec
 from htr_tui.study.spec import StudySpec
 from htr_tui.study.trainer_spec import TrainerSpec
@@ -93,7 +94,7 @@ def _cross_checks(document: Document, spec: StudySpec | None) -> Iterator[Config
     if trainer is not None:
         yield from trainer_checks.check_trainer(trainer, search, document)
     if search is not None:
-        yield from checks.check_search(search, document)
+        yield from check_search(search, document)
     if objective is not None:
         yield from checks.check_objective(objective, trainer, search, document)
     if spec is not None:

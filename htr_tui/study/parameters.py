@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any
 
@@ -26,7 +27,8 @@ Whole = Annotated[int, Strict()]
 Count = Annotated[Whole, Field(ge=1, le=1_000_000)]
 NotNegative = Annotated[Whole, Field(ge=0, le=1_000_000)]
 Switch = Annotated[bool, Strict()]
-Scalar = Annotated[bool | int | float | str, PlainValidator(forms.scalar)]
+Value = Annotated[Any, PlainValidator(forms.value)]
+"""A parameter's value: true or false, a finite number, text, or a list of such."""
 Token = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$"), BeforeValidator(forms.command_token)]
 Line = Annotated[str, Constraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -40,7 +42,21 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
-class FloatParameter(Section):
+Wanted = Annotated[
+    tuple[Value, ...],
+    Field(min_length=1, max_length=1000),
+    BeforeValidator(lambda v: v if isinstance(v, list) else [v]),
+]
+
+
+class ParameterSection(Section):
+    """What all kinds of parameters have in common."""
+
+    when: Annotated[dict[ParameterName, Wanted], Field(max_length=20)] = {}
+    """Only in trials where other parameters have these values; a list means one of them."""
+
+
+class FloatParameter(ParameterSection):
     """A range of real numbers."""
 
     bounds: Annotated[tuple[Number, Number], Field(alias="float")]
@@ -66,7 +82,7 @@ class FloatParameter(Section):
         return self
 
 
-class IntParameter(Section):
+class IntParameter(ParameterSection):
     """A range of whole numbers."""
 
     bounds: Annotated[tuple[Whole, Whole], Field(alias="int")]
@@ -94,26 +110,26 @@ class IntParameter(Section):
         return self
 
 
-class CategoricalParameter(Section):
+class CategoricalParameter(ParameterSection):
     """One of a list of values."""
 
-    choices: Annotated[tuple[Scalar, ...], Field(alias="categorical", min_length=1, max_length=10_000)]
+    choices: Annotated[tuple[Value, ...], Field(alias="categorical", min_length=1, max_length=10_000)]
     """The values."""
 
     @model_validator(mode="after")
     def _check(self) -> CategoricalParameter:
         for index, value in enumerate(self.choices):
-            if value in self.choices[:index]:
+            if value in self.choices[:index] or stored_form(value) in map(stored_form, self.choices[:index]):
                 raise forms.form_error(
                     f"{forms.shown(value)} is given twice", allowed="each value once", path=("categorical", index)
                 )
         return self
 
 
-class FixedParameter(Section):
+class FixedParameter(ParameterSection):
     """The same value in every trial; a plain value in the space means this."""
 
-    value: Annotated[Scalar, Field(alias="fixed")]
+    value: Annotated[Value, Field(alias="fixed")]
     """The value."""
 
 
@@ -139,6 +155,50 @@ ParameterField = Annotated[
     ],
     BeforeValidator(forms.parameter),
 ]
+
+
+def stored_form(value: Any) -> Any:
+    """A value as databases of trials hold it: they know no lists, so a list is its JSON text."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Equal, and not `true` beside 1."""
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def fitting(parameter: Parameter, value: Any) -> Any:
+    """`value` as the parameter holds it; None if it is outside of its range, off its steps or none of its choices."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    match parameter:
+        case FloatParameter():
+            return float(value) if is_number and _in_range(parameter, value) else None
+        case IntParameter():
+            whole = is_number and value == int(value) and parameter.low <= value <= parameter.high
+            return int(value) if whole and (int(value) - parameter.low) % parameter.step == 0 else None
+        case CategoricalParameter():
+            return next((choice for choice in parameter.choices if same_value(choice, value)), None)
+    return parameter.value if same_value(parameter.value, value) else None
+
+
+def _in_range(parameter: FloatParameter, value: float) -> bool:
+    if not parameter.low <= value <= parameter.high:
+        return False
+    steps = 0.0 if parameter.step is None else (value - parameter.low) / parameter.step
+    return abs(steps - round(steps)) < 1e-8 * max(1.0, steps)
+
+
+def range_text(parameter: Parameter) -> str:
+    """What a parameter can be, for people."""
+    match parameter:
+        case FloatParameter() | IntParameter():
+            kind = "a whole number" if isinstance(parameter, IntParameter) else "a number"
+            step = f" in steps of {parameter.step}" if parameter.step not in (None, 1) else ""
+            return f"{kind} from {parameter.low} to {parameter.high}{step}"
+        case CategoricalParameter():
+            texts = [json.dumps(choice, ensure_ascii=False) for choice in parameter.choices[:20]]
+            return "one of " + ", ".join(texts) + (", ..." if len(parameter.choices) > 20 else "")
+    return json.dumps(parameter.value, ensure_ascii=False)
 
 
 def _check_range(low: float, high: float, log: bool, step: float | None, key: str) -> None:

@@ -30,6 +30,8 @@ _PATTERNS = {
     "env": "letters, digits and underscore",
     "space": "letters, digits and . _ - /, beginning with a letter",
     "params": "letters, digits and . _ - /, beginning with a letter",
+    "when": "letters, digits and . _ - /, beginning with a letter",
+    "repeats": "letters, digits and . _ - /, beginning with a letter",
     "knobs": "a knob in lower case and a parameter's name, as batch: train.batch",
 }
 

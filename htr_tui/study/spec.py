@@ -13,6 +13,7 @@ from htr_tui.journal.paths import STUDY_NAME
 from htr_tui.study import forms
 from htr_tui.study.abort import AbortRules
 from htr_tui.study.budget_spec import BudgetSpec
+from htr_tui.study.metrics_spec import SOURCES
 from htr_tui.study.objective_spec import Objective, Objectives
 from htr_tui.study.parameters import (
     CategoricalParameter,
@@ -23,17 +24,11 @@ from htr_tui.study.parameters import (
     Section,
     Whole,
 )
+from htr_tui.study.pruner_spec import PLAIN_PRUNERS, PRUNERS
 from htr_tui.study.resources_spec import ResourcesSpec
-from htr_tui.study.search_spec import (
-    Experiment,
-    GridSampler,
-    MedianPruner,
-    NoPruner,
-    RandomSampler,
-    SearchSpec,
-    TpeSampler,
-)
-from htr_tui.study.trainer_spec import TrainerSpec
+from htr_tui.study.sampler_spec import SAMPLERS
+from htr_tui.study.search_spec import Experiment, SearchSpec, WarmStart
+from htr_tui.study.trainer_spec import ConfigFile, TrainerSpec
 
 CATEGORIES: Final = (
     "gpu_oom", "cudnn_rnn_mask", "cudnn_init", "host_oom", "shm", "gpu_missing", "gpu_hardware", "nan_loss", "ctc",
@@ -97,17 +92,18 @@ class StudySpec(Section):
 SECTIONS: Final[dict[str, type[Section]]] = {
     "": StudySpec,
     "trainer": TrainerSpec,
+    **{f"trainer.metrics.{name}": model for name, model in SOURCES.items()},
+    "trainer.config": ConfigFile,
     "search": SearchSpec,
-    "search.sampler.tpe": TpeSampler,
-    "search.sampler.random": RandomSampler,
-    "search.sampler.grid": GridSampler,
-    "search.pruner.none": NoPruner,
-    "search.pruner.median": MedianPruner,
+    **{f"search.sampler.{name}": model for name, model in SAMPLERS.items()},
+    **{f"search.pruner.{name}": model for name, model in PRUNERS.items()},
+    **{f"search.pruner.patient.pruner.{name}": model for name, model in PLAIN_PRUNERS.items()},
     "search.space.<float>": FloatParameter,
     "search.space.<int>": IntParameter,
     "search.space.<categorical>": CategoricalParameter,
     "search.space.<fixed>": FixedParameter,
     "search.experiments": Experiment,
+    "search.warm_start": WarmStart,
     "objective": Objective,
     "budget": BudgetSpec,
     "resources": ResourcesSpec,

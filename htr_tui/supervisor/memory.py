@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from htr_tui.errors import ForeignStudyError, StorageError
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
-from htr_tui.search.store import Asked, SearchStore
+from htr_tui.search.making import Asked, Wish
+from htr_tui.search.store import SearchStore
 from htr_tui.study.command import resolve_uri
+from htr_tui.study.pinned import pinned_parameters
 from htr_tui.study.spec import StudySpec
+from htr_tui.supervisor.warm import WarmStart
 
 RETRY_S = 5.0
 SETTLE_S = 30.0
@@ -33,10 +36,12 @@ class SearchMemory:
         self._next_try = 0.0
         self._settle_until: float | None = None
         self._told = ""
+        self._warm = WarmStart(spec, paths, note)
 
     def connect(self, fold: StudyFold) -> None:
         """Open the storage and bring it to the journal's state; later, if it does not answer."""
         storage = fold.facts.storage or resolve_uri(self._spec.storage, self._paths.root.parent.parent)
+        self._warm.open(fold)
         self._store = SearchStore(self._spec.search, fold.facts.directions, storage, self._spec.study)
         self._repair(fold)
 
@@ -70,13 +75,27 @@ class SearchMemory:
         orphans, self._orphans = self._orphans, []
         return orphans
 
-    def ask(self, fold: StudyFold) -> tuple[Asked | None, bool]:
-        """(a new trial or None, whether the search is exhausted)."""
+    def ask(
+        self,
+        fold: StudyFold,
+        *,
+        pinned: Mapping[str, Any] | None = None,
+        label: str | None = None,
+        by: str | None = None,
+    ) -> tuple[Asked | None, bool]:
+        """(a new trial or None, whether the search is exhausted).
+
+        With `by` a trial that somebody wishes: `pinned` are the parameters that they gave (UsageError if the study
+        has no such, or not in that range), the search chooses the others. Without, what a warm start wishes comes first.
+        """
+        wish = self._warm.next(fold)
+        if by is not None:
+            wish = Wish(pinned_parameters(self._spec.search, pinned or {}), label, by)
         self.heal(fold)
         if not self._connected or self._orphans or self._store is None:
             return None, False
         asked: list[Asked | None] = []
-        if not self._attempt(lambda store: asked.append(store.ask())):
+        if not self._attempt(lambda store: asked.append(store.ask(wish))):
             return None, False
         if asked[0] is not None and asked[0].number != max(fold.trials, default=-1) + 1:
             self._connected = False

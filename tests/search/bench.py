@@ -9,7 +9,8 @@ from typing import Any
 import optuna
 
 from htr_tui.journal.fold import StudyFold
-from htr_tui.search.store import Asked, SearchStore
+from htr_tui.search.making import Asked
+from htr_tui.search.store import SearchStore
 from htr_tui.study.search_spec import SearchSpec
 
 TPE: dict[str, Any] = {
@@ -52,7 +53,7 @@ class Bench:
 
     def created(self, asked: Asked | None) -> int:
         assert asked is not None
-        self.log("trial_created", trial=asked.number, params=asked.params, label=asked.label)
+        self.log("trial_created", trial=asked.number, params=asked.params, label=asked.label, by=asked.by)
         return asked.number
 
     def started(self, number: int) -> None:

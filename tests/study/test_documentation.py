@@ -7,7 +7,7 @@ from pathlib import Path
 
 from htr_tui.study.expression import FUNCTIONS
 from htr_tui.study.loading import load_study_text
-from htr_tui.study.search_spec import PLANNED_PRUNERS, PLANNED_SAMPLERS, PRUNERS, SAMPLERS
+from htr_tui.study.search_spec import PRUNERS, SAMPLERS
 from htr_tui.study.spec import CATEGORIES, SECTIONS, section_keys
 from htr_tui.study.trainer_spec import PLACEHOLDERS
 
@@ -35,6 +35,7 @@ def test_chapters_hold_exactly_the_keys() -> None:
 
 def test_the_search_holds_exactly_the_keys() -> None:
     expected = set(section_keys(SECTIONS["search"])) | set(section_keys(SECTIONS["search.experiments"]))
+    expected |= set(section_keys(SECTIONS["search.warm_start"]))
     for path, model in SECTIONS.items():
         if path.startswith("search.space."):
             expected |= set(section_keys(model))
@@ -44,7 +45,7 @@ def test_the_search_holds_exactly_the_keys() -> None:
 
 
 def test_lists_of_words_are_whole() -> None:
-    words = {f"`{word}`" for word in (*CATEGORIES, *SAMPLERS, *PRUNERS, *PLANNED_SAMPLERS, *PLANNED_PRUNERS)}
+    words = {f"`{word}`" for word in (*CATEGORIES, *SAMPLERS, *PRUNERS)}
     words |= {"`{" + word + "}`" for word in PLACEHOLDERS}
     assert [word for word in sorted(words) if word not in TEXT] == []
     assert all(name in chapter("objective") for name in FUNCTIONS)
