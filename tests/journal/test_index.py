@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.records import ALLOWED_CHANGES, TRIAL_STATES, TrialRecord, TrialState
+from tests.fakes.counting import counted
 
 Record = dict[str, Any]
 
@@ -130,24 +130,6 @@ def test_a_new_trial_is_compared_once_and_no_other_is_looked_at_again() -> None:
     assert fold._ranking.looked_at == before + 1
 
 
-class CountingTrials(dict[int, TrialRecord]):
-    """Counts the records that are taken out, and forbids going through all of them."""
-
-    taken = 0
-
-    def __getitem__(self, number: int) -> TrialRecord:
-        self.taken += 1
-        return super().__getitem__(number)
-
-    def values(self) -> Any:
-        raise AssertionError("every trial was looked at")
-
-    items = values
-
-    def __iter__(self) -> Iterator[int]:
-        raise AssertionError("every trial was looked at")
-
-
 def test_what_is_asked_every_tick_looks_at_the_trials_in_the_answer() -> None:
     fold = complete_study(500)
     fold.apply_all(events_to(500, "running"))
@@ -156,8 +138,7 @@ def test_what_is_asked_every_tick_looks_at_the_trials_in_the_answer() -> None:
     version = fold.version
     fold.apply({"t": 9.0, "event": "attempt_reported", "trial": 500, "attempt": 1, "epoch": 1, "value": 1.0})
     assert [trial.number for trial in fold.changed_since(version)] == [500]
-    trials = CountingTrials(fold.trials)
-    fold._trials = trials
+    trials = counted(fold)
     assert [trial.number for trial in fold.in_state("running")] == [500]
     assert [trial.number for trial in fold.in_state("queued")] == [501]
     assert [trial.number for trial in fold.changed_since(version)] == [500]
