@@ -49,7 +49,7 @@ def phase_of(paths: StudyPaths, fold: StudyFold, *, is_supervised: bool) -> Phas
     """The study's phase by the journal, where `is_supervised` was looked up before the journal was read."""
     if fold.ended_reason is None and is_supervised:
         return Phase.RUNNING
-    if any(_has_runner(paths, fold, number) for number, t in fold.trials.items() if t.state == "running"):
+    if any(_has_runner(paths, fold, trial.number) for trial in fold.in_state("running")):
         return Phase.RUNNING
     return Phase.INTERRUPTED if fold.ended_reason is None else Phase.ENDED
 

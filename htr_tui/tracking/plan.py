@@ -207,8 +207,8 @@ def best_points(trial: TrialRecord) -> list[Point]:
 
 def numbers_ahead(fold: StudyFold, ahead: int) -> list[int]:
     """Trials that may start next and need a run by then: waiting ones first, then those not yet created."""
-    waiting = [n for n, trial in sorted(fold.trials.items()) if trial.state == "queued" and not trial.attempts]
+    waiting = [trial.number for trial in fold.in_state("queued") if not trial.attempts]
     missing = max(0, ahead - len(waiting))
-    first = max(fold.trials, default=-1) + 1
+    first = fold.next_number
     last = first + missing if fold.facts.trials is None else min(first + missing, max(first, fold.facts.trials))
     return [*waiting[:ahead], *range(first, last)]
