@@ -128,8 +128,8 @@ def _lacking(name: str, search: SearchSpec) -> str:
     missing = [i.name for i in search.experiments if name not in i.params and name not in search.repeats_of(i)]
     if missing:
         return f"in experiment {missing[0]!r}"
-    is_conditional = bool(getattr(search.space.get(name), "when", None))
-    return "in trials that its `when` leaves out" if is_conditional else ""
+    parameter = search.space.get(name)
+    return "in trials that its `when` leaves out" if parameter is not None and parameter.when else ""
 
 
 def _check_overrides(trainer: TrainerSpec, document: Document) -> Iterator[ConfigProblem]:

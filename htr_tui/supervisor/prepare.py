@@ -37,6 +37,18 @@ def checkpointed_attempt(paths: StudyPaths, trial: TrialRecord) -> int | None:
     return None
 
 
+def named_environment(spec: StudySpec, paths: StudyPaths, trial: int, attempt: int) -> dict[str, str]:
+    """The variables by which a trainer knows its attempt."""
+    files = paths.attempt(trial, attempt)
+    return {
+        "HTR_TUI_TRIAL_DIR": str(files.root),
+        "HTR_TUI_EVENTS": str(files.events),
+        "HTR_TUI_STUDY": spec.study,
+        "HTR_TUI_TRIAL": str(trial),
+        "HTR_TUI_ATTEMPT": str(attempt),
+    }
+
+
 def trainer_environment(
     spec: StudySpec,
     paths: StudyPaths,
@@ -49,15 +61,7 @@ def trainer_environment(
     run_id: str | None,
 ) -> dict[str, str]:
     """What is added to the trainer's environment besides `trainer.env` (docs/architecture.md)."""
-    files = paths.attempt(trial, attempt)
-    env = {
-        "HTR_TUI_TRIAL_DIR": str(files.root),
-        "HTR_TUI_EVENTS": str(files.events),
-        "HTR_TUI_STUDY": spec.study,
-        "HTR_TUI_TRIAL": str(trial),
-        "HTR_TUI_ATTEMPT": str(attempt),
-        TOKEN: uuid.uuid4().hex,
-    }
+    env = {**named_environment(spec, paths, trial, attempt), TOKEN: uuid.uuid4().hex}
     if resume_from is not None:
         env["HTR_TUI_RESUME_FROM"] = str(paths.attempt(trial, resume_from).root)
     if tracking_uri is not None:

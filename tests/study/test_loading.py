@@ -148,7 +148,7 @@ def test_environment(tmp_path: Path) -> None:
 
 
 def test_named_files_that_are_missing(tmp_path: Path) -> None:
-    study = load_study_text(SMALL.replace("-c", "train.py"), "s.yaml")
+    study = load_study_text(SMALL.replace('-c, "pass"', 'train.py, "{overrides}"'), "s.yaml")
     assert "train.py" in checks.environment_warnings(study, tmp_path)[0].message
     (tmp_path / "train.py").touch()
     assert checks.environment_warnings(study, tmp_path) == []
