@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from htr_tui.files import TailReader, to_number
+from htr_tui.journal.epochs import compact
 from htr_tui.journal.index import Ranking, TrialIndex
 from htr_tui.journal.records import (
     ALLOWED_CHANGES,
@@ -401,6 +402,7 @@ def _trial_ended(fold: StudyFold, r: Record) -> None:
             category=_shared(r.get("category")),
             ended=float(r["t"]),
             request=trial.request if r["state"] == "stopped" else None,
+            reported=compact(trial.reported),
         )
     )
 

@@ -89,6 +89,11 @@ class StudyPaths:
         return self.root / "study.yaml"
 
     @property
+    def created(self) -> Path:
+        """The journal's first line once more, for a journal that lost it."""
+        return self.root / "created.json"
+
+    @property
     def journal(self) -> Path:
         """The truth."""
         return self.root / "journal.jsonl"

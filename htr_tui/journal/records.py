@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -96,7 +97,7 @@ class TrialRecord:
     category: str | None = None
     epoch: int | None = None
     epochs: int | None = None
-    reported: dict[int, float] = field(default_factory=dict)
+    reported: Mapping[int, float] = field(default_factory=dict)
     """Objective by epoch, as given to the pruner."""
     ended: float | None = None
 
