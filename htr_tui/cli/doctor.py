@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from htr_tui.cli.output import print_json
 from htr_tui.text import clean_text
+
+if TYPE_CHECKING:
+    from htr_tui.devices.nvml import GpuInstance, GpuSample
 
 Status = Literal["ok", "warn", "missing"]
 MIN_DISK: Final = 2 << 30
@@ -75,8 +78,8 @@ def _python() -> Row:
 
 
 def _gpu() -> Iterator[Row]:
-    from htr_tui.devices.host import visible_gpus
     from htr_tui.devices.nvml import GpuSampler
+    from htr_tui.devices.units import device_units, visible_units
 
     sampler = GpuSampler()
     report = sampler.sample()
@@ -92,13 +95,45 @@ def _gpu() -> Iterator[Row]:
             "gpu", "missing", "the driver lists no card", "check that the card is visible to this container or job"
         )
     for gpu in report.gpus:
-        size = "memory unknown" if gpu.total_bytes is None else f"{gpu.total_bytes / 1e9:.1f} GB"
-        lost = "reboot: the card no longer answers" if gpu.is_lost else ""
-        yield Row(f"gpu {gpu.index}", "warn" if gpu.is_lost else "ok", f"{gpu.name}, {size}", lost)
-    hidden = len(report.gpus) - len(visible_gpus(report, os.environ))
+        yield _card(gpu)
+        yield from (_instance(gpu, part) for part in gpu.instances)
+    hidden = len(device_units(report)) - len(visible_units(report, os.environ))
     if hidden:
         shown = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         yield Row("visible gpus", "warn", f"CUDA_VISIBLE_DEVICES={shown!r} hides {hidden}", "unset it to use all cards")
+    yield _device_board()
+
+
+def _card(gpu: GpuSample) -> Row:
+    size = "memory unknown" if gpu.total_bytes is None else f"{gpu.total_bytes / 1e9:.1f} GB"
+    name, found = f"gpu {gpu.index}", f"{gpu.name}, {size}"
+    if gpu.is_lost:
+        return Row(name, "warn", found, "reboot: the card no longer answers")
+    if gpu.mode == "prohibited":
+        return Row(name, "warn", f"{found}, not for computing", f"nvidia-smi -i {gpu.index} -c DEFAULT, as root")
+    if gpu.is_mig and not gpu.instances:
+        return Row(name, "warn", f"{found}, MIG is on and no instance is made", "nvidia-smi mig -cgi ..., or MIG off")
+    if gpu.mode == "exclusive":
+        found += ", one process at a time (so one trial)"
+    if gpu.is_mig:
+        found += f", cut into {len(gpu.instances)} MIG instances"
+    return Row(name, "ok", f"{found}, memory shared with the processor" if gpu.has_shared_memory else found)
+
+
+def _instance(gpu: GpuSample, part: GpuInstance) -> Row:
+    size = "memory unknown" if part.total_bytes is None else f"{part.total_bytes / 1e9:.1f} GB"
+    return Row(f"gpu {gpu.index}/{part.number}", "ok", f"{part.uuid}, {size}")
+
+
+def _device_board() -> Row:
+    """Whether studies can tell each other which devices they hold."""
+    from htr_tui.devices.board import board_folder, folder_trouble
+
+    folder = board_folder(os.environ)
+    trouble = folder_trouble(folder)
+    if trouble is None:
+        return Row("device locks", "ok", f"{folder}")
+    return Row("device locks", "warn", f"{folder}: {trouble}", "studies may take the same GPU until that is mended")
 
 
 def _package(name: str, use: str, remedy: str) -> Row:

@@ -131,6 +131,19 @@ def _create(folder: Path) -> None:
     folder.chmod(0o1777)  # after mkdir: the umask would take the others' rights away
 
 
+def folder_trouble(folder: Path) -> str | None:
+    """Why studies cannot use the board, in words; None if they can. Makes nothing."""
+    if not folder.exists() and not folder.is_symlink():
+        place = next(place for place in folder.absolute().parents if place.exists())
+        return None if os.access(place, os.W_OK | os.X_OK) else f"{place} cannot be written"
+    try:
+        fd = open_folder(folder, create=False)
+    except StorageError as error:
+        return error.message or error.title
+    os.close(fd)
+    return None if os.access(folder, os.W_OK | os.X_OK) else "it cannot be written"
+
+
 def read_board(folder: Path, now: float | None = None) -> Board:
     """The board as it is; changes nothing. A machine without one is a normal case."""
     if not folder.exists() and not folder.is_symlink():

@@ -1,12 +1,10 @@
-"""Host memory, load and disk, and which GPUs a process may see."""
+"""Host memory, cores, load and disk."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass
 from pathlib import Path
-
-from htr_tui.devices.nvml import DeviceReport, GpuSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +63,55 @@ def disk_space(folder: Path) -> tuple[int | None, int | None]:
     return None, None
 
 
-def visible_gpus(report: DeviceReport, env: Mapping[str, str]) -> tuple[GpuSample, ...]:
-    """The cards of a report that CUDA_VISIBLE_DEVICES leaves, in its order.
+@dataclass(frozen=True, slots=True)
+class HostRoom:
+    """What this machine, or the container that we are in, still has for trials."""
 
-    As CUDA reads it: indices, or beginnings of UUIDs; the first wrong or repeated entry ends the list; "" and -1 hide
-    all. A MIG instance stands for the card it is on, which its name does not tell: all cards are left then.
-    """
-    wanted = env.get("CUDA_VISIBLE_DEVICES")
-    if wanted is None:
-        return report.gpus
-    chosen: list[GpuSample] = []
-    for entry in (part.strip() for part in wanted.split(",")):
-        if entry.startswith("MIG-"):
-            return report.gpus
-        gpu = _named(report, entry)
-        if gpu is None:
-            break
-        if gpu in chosen:
-            return ()  # CUDA sees no device at all when one is named twice
-        chosen.append(gpu)
-    return tuple(chosen)
+    cores: float
+    memory_free: int
+    """Bytes that can be taken without swapping."""
+    memory_total: int
 
 
-def _named(report: DeviceReport, entry: str) -> GpuSample | None:
-    if entry.isascii() and entry.isdecimal():
-        return next((gpu for gpu in report.gpus if gpu.index == int(entry)), None)
-    if not entry.startswith("GPU-"):
-        return None
-    matches = [gpu for gpu in report.gpus if gpu.uuid.startswith(entry)]
-    return matches[0] if len(matches) == 1 else None
+def host_room(cgroups: Path = Path("/sys/fs/cgroup")) -> HostRoom:
+    """Cores that we may use, and memory, with the limits of our control group (a container, a Slurm job)."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    cores, free, total = float(len(os.sched_getaffinity(0))), int(memory.available), int(memory.total)
+    for folder in _own_groups(cgroups):
+        quota = _words(folder / "cpu.max")
+        if len(quota) == 2 and quota[0].isdigit() and int(quota[1]) > 0:
+            cores = min(cores, int(quota[0]) / int(quota[1]))
+        limit, used = _words(folder / "memory.max"), _words(folder / "memory.current")
+        if limit and limit[0].isdigit() and used and used[0].isdigit():
+            total = min(total, int(limit[0]))
+            free = min(free, int(limit[0]) - int(used[0]) + _inactive_file(folder))
+    return HostRoom(cores, max(0, free), total)
+
+
+def _own_groups(root: Path) -> list[Path]:
+    """Our control group and those above it (version 2)."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    name = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    own = root / name.lstrip("/")
+    return [folder for folder in (own, *own.parents) if folder == root or root in folder.parents]
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
+
+
+def _inactive_file(folder: Path) -> int:
+    """Pages of files that the kernel gives back when memory is short."""
+    words = _words(folder / "memory.stat")
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        if name == "inactive_file" and value.isdigit():
+            return int(value)
+    return 0

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from htr_tui.files import read_json, write_json
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.processes.identity import ProcessIdentity
+from htr_tui.processes.runner import descendants
 from htr_tui.processes.sweep import TOKEN, kill_token, processes_with_token
 
 RUNNER = Path(__file__).resolve().parent.parent / "processes" / "runner.py"
@@ -38,8 +39,11 @@ class LocalExecutor:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._handles: dict[Path, int] = {}
 
-    def start(self, attempt: AttemptPaths) -> None:
-        """Start the runner of an attempt whose command.json is written."""
+    def start(self, attempt: AttemptPaths, *, keep_open: tuple[int, ...] = ()) -> None:
+        """Start the runner of an attempt whose command.json is written.
+
+        It inherits the descriptors of `keep_open` (claims on devices) and keeps them from the trainer.
+        """
         with open(attempt.root / "runner.log", "ab") as log:
             self._children[attempt.root] = subprocess.Popen(
                 [sys.executable, "-I", str(RUNNER), str(attempt.root)],
@@ -48,6 +52,7 @@ class LocalExecutor:
                 stderr=log,
                 cwd="/",
                 start_new_session=True,
+                pass_fds=keep_open,
             )
 
     def poll(self, attempt: AttemptPaths) -> AttemptPhase:
@@ -101,6 +106,9 @@ class LocalExecutor:
 
     def process_ids(self, attempt: AttemptPaths) -> set[int]:
         """Pids of the attempt's processes, for matching with what a GPU reports."""
+        identity = ProcessIdentity.from_json(read_json(attempt.runner))
+        if identity is not None and identity.is_alive():
+            return set(descendants(identity.pid))  # the runner adopts whatever is orphaned below it
         token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
         return set(processes_with_token(token)) if token else set()
 

@@ -1,8 +1,8 @@
-"""Slots: how many attempts run side by side, and which GPUs each one sees."""
+"""Slots: places for attempts that run side by side, each with the GPU that it sees."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -11,23 +11,11 @@ class Slot:
     """A place for one attempt."""
 
     number: int
+    """The lowest that no running attempt has; for people, who like to see what runs beside what."""
     devices: tuple[str, ...] = ()
     """GPU ids for CUDA_VISIBLE_DEVICES; empty on a machine without GPUs."""
 
 
-def plan_slots(gpus: Sequence[str], trials_per_gpu: int, parallel: int | None) -> list[Slot]:
-    """All slots, spread over the GPUs first.
-
-    With GPUs there are len(gpus) * trials_per_gpu of them, cut to `parallel` if given; without, `parallel` or 1.
-    """
-    if not gpus:
-        return [Slot(n) for n in range(parallel or 1)]
-    places = [gpu for _ in range(trials_per_gpu) for gpu in gpus]
-    if parallel is not None:
-        places = places[:parallel]
-    return [Slot(n, (gpu,)) for n, gpu in enumerate(places)]
-
-
-def free_slots(slots: Sequence[Slot], taken: Collection[int]) -> list[Slot]:
-    """Slots that no running attempt holds."""
-    return [slot for slot in slots if slot.number not in taken]
+def lowest_free(taken: Collection[int]) -> int:
+    """The number of the next slot."""
+    return next(number for number in range(len(taken) + 1) if number not in taken)

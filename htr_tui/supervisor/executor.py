@@ -11,8 +11,8 @@ from htr_tui.journal.paths import AttemptPaths
 class Executor(Protocol):
     """Starts, watches and stops attempts by their folders."""
 
-    def start(self, attempt: AttemptPaths) -> None:
-        """Start the runner of an attempt whose command.json is written."""
+    def start(self, attempt: AttemptPaths, *, keep_open: tuple[int, ...] = ()) -> None:
+        """Start the runner of an attempt whose command.json is written; it inherits the descriptors."""
         ...
 
     def poll(self, attempt: AttemptPaths) -> AttemptPhase:

@@ -1,69 +1,50 @@
-"""GPUs of a study: which ones its slots get, and how much memory its attempts take on them over time."""
+"""GPUs of a study: what they say now, and how much memory its attempts take on them over time."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from htr_tui.devices.host import visible_gpus
 from htr_tui.devices.nvml import DeviceReport, GpuSampler
 from htr_tui.devices.process_tree import other_gpu_bytes, tree_gpu_bytes
-from htr_tui.executors.slots import Slot, plan_slots
 from htr_tui.files import dump_line, iterate_records
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.study.resources_spec import ResourcesSpec
 from htr_tui.supervisor.executor import Executor
 
+MAX_AGE_S = 1.0
+"""Decisions are made on what NVML said at most so long ago."""
 SAMPLE_S = 2.0
 SLOW_AFTER_S = 600.0
 SLOW_SAMPLE_S = 10.0
 
 
 class GpuRecorder:
-    """Plans slots once, then samples while attempts run. Without a GPU it does nothing."""
+    """The supervisor's one reader of GPUs. Without a GPU it does nothing."""
 
     def __init__(self, resources: ResourcesSpec, sampler: GpuSampler | None = None) -> None:
         self._resources = resources
         self._sampler = sampler if sampler is not None else GpuSampler()
+        self._report: DeviceReport | None = None
+        self._read = 0.0
         self._last = -SAMPLE_S
         self._began: dict[AttemptPaths, float] = {}
         self._others: dict[AttemptPaths, int | None] = {}
-        self._has_gpus = False
-        self.reason = ""
-        """What the user should know about the choice of devices."""
 
-    def plan(self) -> list[Slot]:
-        """The study's slots, from what NVML sees and CUDA_VISIBLE_DEVICES allows."""
-        wanted = self._resources.gpus
-        gpus: list[str] = []
-        if wanted != "none":
-            report = self._sampler.sample()
-            available = [str(gpu.index) for gpu in visible_gpus(report, os.environ)]
-            gpus = self._choose(wanted, available, report.error)
-        self._has_gpus = bool(gpus)
-        return plan_slots(gpus, self._resources.trials_per_gpu, self._resources.parallel)
-
-    def _choose(self, wanted: str | int | tuple[int | str, ...], available: list[str], error: str | None) -> list[str]:
-        if isinstance(wanted, tuple):
-            return [str(gpu) for gpu in wanted]
-        if wanted == "auto" or not isinstance(wanted, int):
-            if not available:
-                self.reason = f"no GPU, trials run on the CPU ({error or 'none is visible'})"
-            return available
-        if len(available) < wanted:
-            self.reason = (
-                f"the study asks for {wanted} GPUs, {len(available)} are here ({error or 'NVML sees no more'})"
-            )
-        return available[:wanted]
+    def report(self, max_age_s: float = MAX_AGE_S) -> DeviceReport:
+        """The GPUs, not older than this; the driver is asked once for everybody who wants to know."""
+        now = time.monotonic()
+        if self._report is None or now - self._read > max_age_s:
+            self._report, self._read = self._sampler.sample(), now
+        return self._report
 
     def sample(self, running: Mapping[AttemptPaths, Executor]) -> None:
         """Append a line to devices.jsonl of every running attempt, when it is due."""
         for gone in [paths for paths in self._began if paths not in running]:
             del self._began[gone]
         now = time.monotonic()
-        if not self._has_gpus or not running:
+        if self._resources.gpus == "none" or not running:
             return
         for paths in running:
             self._began.setdefault(paths, now)
@@ -71,7 +52,7 @@ class GpuRecorder:
         if now - self._last < (SAMPLE_S if now - oldest < SLOW_AFTER_S else SLOW_SAMPLE_S):
             return
         self._last = now
-        report = self._sampler.sample()
+        report = self.report()
         if not report.gpus:
             return
         for paths, executor in running.items():

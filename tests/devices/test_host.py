@@ -4,35 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from htr_tui.devices.host import disk_space, sample_host, visible_gpus
+from htr_tui.devices.host import disk_space, host_room, sample_host
 from htr_tui.devices.nvml import DeviceReport, GpuProcess, GpuSample
 from htr_tui.devices.process_tree import other_gpu_bytes, tree_gpu_bytes
-
-GPUS = tuple(GpuSample(i, uuid, f"card {i}") for i, uuid in enumerate(("GPU-aa11", "GPU-ab22", "GPU-cc33")))
-
-
-@pytest.mark.parametrize(
-    ("value", "indices"),
-    [
-        (None, [0, 1, 2]),
-        ("", []),
-        ("-1", []),
-        ("1", [1]),
-        ("2,0", [2, 0]),
-        (" 2 , 0 ", [2, 0]),
-        ("0,-1,2", [0]),
-        ("0,9,2", [0]),
-        ("0,0", []),
-        ("GPU-cc33,GPU-aa11", [2, 0]),
-        ("GPU-cc", [2]),
-        ("GPU-a", []),
-        ("NoDevFiles", []),
-        ("MIG-11-22", [0, 1, 2]),
-    ],
-)
-def test_visible_cards_are_those_that_cuda_would_see(value: str | None, indices: list[int]) -> None:
-    env = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
-    assert [gpu.index for gpu in visible_gpus(DeviceReport(GPUS), env)] == indices
 
 
 def test_the_host_has_memory_and_a_disk(tmp_path: Path) -> None:
@@ -61,3 +35,18 @@ def test_gpu_memory_of_a_tree_is_that_of_its_pids() -> None:
     assert tree_gpu_bytes(report, {5}) is None
     assert other_gpu_bytes(report, {11}) == 107
     assert other_gpu_bytes(report, {5}) is None
+
+
+def test_the_limits_of_a_control_group_are_the_machines_limits(tmp_path: Path) -> None:
+    whole = host_room(tmp_path / "none")
+    assert whole.cores >= 1
+    assert 0 < whole.memory_free <= whole.memory_total
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 700000\ninactive_file 50000\n")
+    room = host_room(tmp_path)
+    assert (room.cores, room.memory_free, room.memory_total) == (0.5, 150_000, 1_000_000)
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert host_room(tmp_path).memory_total == whole.memory_total

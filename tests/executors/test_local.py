@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from htr_tui.executors.local import LocalExecutor
-from htr_tui.executors.slots import Slot, free_slots, plan_slots
+from htr_tui.executors.slots import lowest_free
 from htr_tui.files import iterate_records, read_json
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.processes.identity import ProcessIdentity
@@ -160,20 +160,10 @@ def test_output_of_any_size_and_kind_lands_in_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "per_gpu", "parallel", "expected"),
-    [
-        ([], 1, None, [()]),
-        ([], 1, 3, [(), (), ()]),
-        (["0", "1"], 1, None, [("0",), ("1",)]),
-        (["0", "1"], 2, 3, [("0",), ("1",), ("0",)]),
-        (["GPU-a"], 1, 4, [("GPU-a",)]),
-    ],
+    ("taken", "expected"), [(set(), 0), ({0}, 1), ({1, 2}, 0), ({0, 2}, 1), ({0, 1, 2}, 3), ({7, 9}, 0)]
 )
-def test_slots(gpus: list[str], per_gpu: int, parallel: int | None, expected: list[tuple[str, ...]]) -> None:
-    slots = plan_slots(gpus, per_gpu, parallel)
-    assert [s.devices for s in slots] == expected
-    assert [s.number for s in free_slots(slots, {0})] == [s.number for s in slots[1:]]
-    assert Slot(0) == Slot(0, ())
+def test_a_slot_is_the_lowest_that_is_free(taken: set[int], expected: int) -> None:
+    assert lowest_free(taken) == expected
 
 
 def test_the_runner_runs_isolated_from_the_package(tmp_path: Path) -> None:

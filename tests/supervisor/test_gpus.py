@@ -16,7 +16,7 @@ from tests.fakes.waiting import wait_for
 def test_each_slot_gets_its_gpu_and_the_peak_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = tmp_path / "gpus.txt"
     cards = (
-        "card 0 util=90 used=9000 total=16384 temp=61 power=210000\n"
+        "card 0 util=90 used=900 total=16384 temp=61 power=210000\n"
         "card 1 util=10 used=500 total=16384 temp=40 power=30000\n"
     )
     machine.write_text(cards)
