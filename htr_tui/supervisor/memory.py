@@ -97,7 +97,7 @@ class SearchMemory:
         asked: list[Asked | None] = []
         if not self._attempt(lambda store: asked.append(store.ask(wish))):
             return None, False
-        if asked[0] is not None and asked[0].number != max(fold.trials, default=-1) + 1:
+        if asked[0] is not None and asked[0].number != fold.next_number:
             self._connected = False
             return None, False
         return asked[0], asked[0] is None
