@@ -97,7 +97,7 @@ def _problem(path: Path, of_key: bool, details: ErrorDetails, document: Document
             path, context["text"], allowed=context["allowed"], suggestion=context["suggestion"], of_key=True
         )
     if kind == "missing":
-        return document.problem(path, "is missing", allowed=_meaning(path, document.value))
+        return document.problem(path, "is missing", allowed=_meaning(path) or _meaning(details["loc"]))
     if kind == "extra_forbidden":
         return _unknown_key(path, details, document)
     if kind == "string_pattern_mismatch":
@@ -161,7 +161,7 @@ def _section(loc: Path) -> type[Section] | None:
     return SECTIONS.get(".".join(words))
 
 
-def _meaning(path: Path, value: Any) -> str:
+def _meaning(path: Path) -> str:
     """The documented meaning of a key that is missing."""
     model = _section(path[:-1])
     for name, field in model.model_fields.items() if model else ():
