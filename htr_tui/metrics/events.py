@@ -46,6 +46,8 @@ class MetricsEvent:
     step: int | None
     """Over all epochs."""
     values: dict[str, float]
+    source: str = ""
+    """The foreign source that it was collected from (`log`, `csv`, `mlflow`, ...); empty for the trainer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,17 @@ class EndEvent:
     status: str
 
 
-Event = StartEvent | MetricsEvent | ProgressEvent | SampleEvent | CheckpointEvent | NoteEvent | EndEvent
+@dataclass(frozen=True, slots=True)
+class CollectedEvent:
+    """Another process read a foreign source to its end after the trainer's: nothing more comes from it."""
+
+    t: float
+    source: str
+
+
+Event = (
+    StartEvent | MetricsEvent | ProgressEvent | SampleEvent | CheckpointEvent | NoteEvent | EndEvent | CollectedEvent
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +229,8 @@ def _metrics(t: float, r: Record) -> tuple[Event | None, bool]:
     }
     if not values:
         return None, False
-    return MetricsEvent(t, epoch, _count(r.get("step")), values), len(values) == len(raw)
+    event = MetricsEvent(t, epoch, _count(r.get("step")), values, _text(r.get("source"))[:MAX_NAME])
+    return event, len(values) == len(raw)
 
 
 def _progress(t: float, r: Record) -> tuple[Event | None, bool]:
@@ -267,6 +280,11 @@ def _end(t: float, r: Record) -> tuple[Event | None, bool]:
     return (EndEvent(t, status), True) if status in ("complete", "stopped") else (None, False)
 
 
+def _collected(t: float, r: Record) -> tuple[Event | None, bool]:
+    source = _text(r.get("source"))[:MAX_NAME]
+    return (CollectedEvent(t, source), True) if source else (None, False)
+
+
 _PARSERS: dict[str, Callable[[float, Record], tuple[Event | None, bool]]] = {
     "start": _start,
     "metrics": _metrics,
@@ -275,6 +293,7 @@ _PARSERS: dict[str, Callable[[float, Record], tuple[Event | None, bool]]] = {
     "checkpoint": _checkpoint,
     "note": _note,
     "end": _end,
+    "collected": _collected,
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from htr_tui.study import forms
 from htr_tui.study.command import DEFAULT_OVERRIDES
-from htr_tui.study.metrics_spec import MetricsSource
+from htr_tui.study.metrics_spec import EventsMetrics, MetricsSource
 from htr_tui.study.parameters import Line, Number, ParameterName, Section, Switch, Token, Variable
 
 PLACEHOLDERS: Final = (
@@ -83,8 +83,8 @@ class TrainerSpec(Section):
     """A config file with the trial's parameters, written for each attempt; `{config}` is its path."""
     cwd: Line | None = None
     """Folder in which the trainer starts, as `{attempt_dir}`; the folder of the launch when left out."""
-    metrics: MetricsSource = "events"
-    """Where metrics come from: `events`, the file that `HTR_TUI_EVENTS` names."""
+    metrics: MetricsSource = EventsMetrics()
+    """Where metrics come from: `events` (the file that `HTR_TUI_EVENTS` names), `log`, `json`, `csv`, `tensorboard`, `mlflow`."""
     knobs: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")], ParameterName] = {}
     """What a fix may turn, by the name of the trainer's own parameter, as `batch: train.batch`."""
     reports: tuple[Line, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from htr_tui.executors.local import AttemptPhase
@@ -11,6 +12,7 @@ from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.study.constraints import constraint_values
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
+from htr_tui.supervisor.collecting import attempt_collector
 from htr_tui.supervisor.executor import Executor
 from htr_tui.supervisor.gpus import GpuRecorder
 from htr_tui.supervisor.ledger import StudyLedger
@@ -23,9 +25,16 @@ class AttemptKeeper:
     """Follows the running attempts of a study; holds nothing that cannot be read again from files."""
 
     def __init__(
-        self, spec: StudySpec, ledger: StudyLedger, executor: Executor, memory: SearchMemory, gpus: GpuRecorder
+        self,
+        spec: StudySpec,
+        base: Path,
+        ledger: StudyLedger,
+        executor: Executor,
+        memory: SearchMemory,
+        gpus: GpuRecorder,
     ) -> None:
         self._spec = spec
+        self._base = base
         self._ledger = ledger
         self._paths: StudyPaths = ledger.paths
         self._executor = executor
@@ -45,9 +54,11 @@ class AttemptKeeper:
         files = self._paths.attempt(number, attempt_number)
         phase = self._executor.poll(files)  # before the events: after an end nothing more is written
         tracker = self._tracker(trial, attempt)
+        is_over = phase.phase in ("ended", "lost")
         tracker.poll()
+        is_complete = is_over and tracker.finish()
         self._report(tracker)
-        if phase.phase in ("ended", "lost"):
+        if is_complete:
             self._end(tracker, phase)
         elif phase.phase == "running":
             self._stop_if_asked(number, files, must_stop)
@@ -55,14 +66,15 @@ class AttemptKeeper:
     def _tracker(self, trial: TrialRecord, attempt: AttemptRecord) -> AttemptTracker:
         key = (trial.number, attempt.number)
         if key not in self._trackers:
-            self._trackers[key] = AttemptTracker(self._paths, trial, attempt, self._spec.objective)
+            collector = attempt_collector(self._spec, self._paths, self._base, trial, attempt)
+            self._trackers[key] = AttemptTracker(self._paths, trial, attempt, self._spec.objective, collector)
         return self._trackers[key]
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
     def _report(self, tracker: AttemptTracker) -> None:
         before = self._ledger.fold.trials[tracker.trial].attempts[-1].epoch
-        for epoch in sorted(e for e in tracker.own if before is None or e > before):
+        for epoch in tracker.reportable(before):
             self._ledger.record(
                 "attempt_reported",
                 trial=tracker.trial,
@@ -143,6 +155,8 @@ class AttemptKeeper:
         )
         if tracker.skipped:
             self._ledger.note("warning", f"{tracker.skipped} lines of its events could not be read", trial.number)
+        if tracker.trouble:
+            self._ledger.note("warning", f"metrics: {tracker.trouble}", trial.number)
         self._trackers.pop((trial.number, attempt.number), None)
         self._told.discard((trial.number, attempt.number))
         self._memory.changed(trial.number)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 
 from htr_tui.journal.paths import StudyPaths
+from htr_tui.study.metrics_spec import MlflowMetrics
 from htr_tui.study.spec import StudySpec
 
 RESTART_S = 15.0
@@ -19,6 +21,7 @@ class MirrorKeeper:
     def __init__(self, spec: StudySpec, paths: StudyPaths) -> None:
         self._wanted = spec.tracking is not None
         self._paths = paths
+        self._options = _read_options(spec)
         self._ahead = 1
         self._process: subprocess.Popen[bytes] | None = None
         self._last_start = 0.0
@@ -30,6 +33,7 @@ class MirrorKeeper:
         self._ahead = ahead
         self._last_start = time.monotonic()
         command = [sys.executable, "-m", "htr_tui.tracking.mirror", str(self._paths.root), "--ahead", str(ahead)]
+        command += self._options
         with open(self._paths.supervisor_log, "ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -51,6 +55,14 @@ class MirrorKeeper:
         gone = self._process is None or self._process.poll() is not None
         if gone and time.monotonic() - self._last_start > RESTART_S:
             self.start(ahead=self._ahead)
+
+
+def _read_options(spec: StudySpec) -> list[str]:
+    """How the mirror brings metrics back from the trainers' runs, where the study asks for that."""
+    metrics = spec.trainer.metrics
+    if not isinstance(metrics, MlflowMetrics):
+        return []
+    return ["--read-metrics", json.dumps(metrics.model_dump(include={"epoch", "first_epoch", "only"}))]
 
 
 def _be_nice() -> None:

@@ -6,8 +6,18 @@ from typing import Any
 
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
-from htr_tui.metrics.events import EndEvent, Event, EventsReader, MetricsEvent, StartEvent, all_events, merge_epochs
+from htr_tui.metrics.events import (
+    CollectedEvent,
+    EndEvent,
+    Event,
+    EventsReader,
+    MetricsEvent,
+    StartEvent,
+    all_events,
+    merge_epochs,
+)
 from htr_tui.study.objective_spec import Objective
+from htr_tui.supervisor.collecting import AttemptCollector
 from htr_tui.supervisor.decide import best_epoch
 
 
@@ -24,7 +34,12 @@ class AttemptTracker:
     """Follows one attempt; can be made anew at any time, for it holds only what files say."""
 
     def __init__(
-        self, paths: StudyPaths, trial: TrialRecord, attempt: AttemptRecord, objectives: tuple[Objective, ...]
+        self,
+        paths: StudyPaths,
+        trial: TrialRecord,
+        attempt: AttemptRecord,
+        objectives: tuple[Objective, ...],
+        collector: AttemptCollector | None = None,
     ) -> None:
         self.trial = trial.number
         self.attempt = attempt.number
@@ -32,30 +47,76 @@ class AttemptTracker:
         self.epochs: int | None = None
         self.start_params: dict[str, Any] = {}
         self.end_status: str | None = None
-        self.skipped = 0
         self.own: dict[int, dict[str, float]] = {}
         """Metrics by epoch, of this attempt."""
         self._objectives = [(o, o.expression) for o in objectives]
+        self._names = frozenset(name for _, expression in self._objectives for name in expression.names)
+        self._collector = collector or AttemptCollector(None)
+        self._collected: frozenset[str] = frozenset()
+        self._skipped = 0
+        self._is_over = False
+        self._values_change = False
+        """Whether metrics of the objective were seen to change within an epoch."""
         self._reader = EventsReader(self.paths.events)
         earlier = resume_chain(trial, attempt)[:-1]
         events = (all_events(paths.attempt(trial.number, old.number).events) for old in earlier)
         self._earlier = {m.epoch: m.values for m in merge_epochs(events)}
         self.poll()
 
+    @property
+    def skipped(self) -> int:
+        """Lines of events, and pieces of a foreign source, that could not be taken."""
+        return self._skipped + self._collector.skipped
+
+    @property
+    def trouble(self) -> str:
+        """Why the foreign source gave nothing (more), in words; empty where all is well."""
+        return self._collector.trouble
+
     def poll(self) -> bool:
-        """Read on; True if a new epoch was reported."""
+        """Collect and read on; True if a new epoch was reported."""
         before = len(self.own)
+        self._collector.collect()
+        self._read()
+        return len(self.own) != before
+
+    def finish(self) -> bool:
+        """Once the attempt is over: bring on its last values; False while they have to be waited for."""
+        is_complete = self._collector.finish(self._collected)
+        self._read()
+        self._is_over = is_complete or self._collector.finish(self._collected)
+        return self._is_over
+
+    def _read(self) -> None:
         while True:
             batch = self._reader.read()
             for event in batch.events:
                 self._take(event)
-            self.skipped += batch.skipped
+            self._skipped += batch.skipped
             if not batch.more:
-                return len(self.own) != before
+                return
+
+    def reportable(self, before: int | None) -> list[int]:
+        """Epochs after `before` that are ready to be judged, in their order.
+
+        A trainer of ours tells all of an epoch at once. A foreign source may bring the values of an epoch one after
+        the other, or change them until it is over: such an epoch waits for the next one, or for the attempt's end.
+        """
+        epochs = sorted(epoch for epoch in self.own if before is None or epoch > before)
+        if not epochs or not self._collector.is_foreign or self._is_over:
+            return epochs
+        newest = epochs[-1]
+        is_steady = len(self.own) > 1 and not self._values_change
+        return epochs if is_steady and self.report(newest) is not None else epochs[:-1]
 
     def _take(self, event: Event) -> None:
         if isinstance(event, MetricsEvent):
-            self.own.setdefault(event.epoch, {}).update(event.values)
+            known = self.own.setdefault(event.epoch, {})
+            if event.source and any(known.get(n, v) != v for n, v in event.values.items() if n in self._names):
+                self._values_change = True
+            known.update(event.values)
+        elif isinstance(event, CollectedEvent):
+            self._collected |= {event.source}
         elif isinstance(event, StartEvent):
             self.epochs = event.epochs or self.epochs
             self.start_params = dict(event.params)

@@ -65,6 +65,12 @@ class TrackingStore(Protocol):
     def log(self, run_id: str, points: Sequence[Point], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Tell metrics, parameters and tags."""
 
+    def latest(self, run_id: str) -> dict[str, Point]:
+        """The newest point of every metric of a run."""
+
+    def history(self, run_id: str, name: str) -> list[Point]:
+        """All points of a metric."""
+
     def set_status(self, run_id: str, status: str, end_ms: int | None) -> None:
         """Change a run's status; an end has a time."""
 
@@ -132,6 +138,18 @@ class MlflowStore:
             for points_chunk in _chunks(points, MAX_POINTS):
                 metrics = [Metric(p.name, p.value, p.t_ms, p.step) for p in points_chunk]
                 self._client.log_batch(run_id, metrics=metrics)
+
+    def latest(self, run_id: str) -> dict[str, Point]:
+        """The newest point of every metric of a run."""
+        with _translated():
+            metrics = self._client.get_run(run_id).to_proto().data.metrics
+            return {m.key: Point(m.key, m.value, m.timestamp, m.step) for m in metrics}
+
+    def history(self, run_id: str, name: str) -> list[Point]:
+        """All points of a metric."""
+        with _translated():
+            points = self._client.get_metric_history(run_id, name)
+            return [Point(p.key, p.value, p.timestamp, p.step) for p in points]
 
     def set_status(self, run_id: str, status: str, end_ms: int | None) -> None:
         """Change a run's status; an end has a time."""

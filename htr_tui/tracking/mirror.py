@@ -25,6 +25,7 @@ from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.presence import read_presence
 from htr_tui.tracking.client import MlflowStore, StoreFailure, TrackingStore, prepare_environment
+from htr_tui.tracking.read_back import ReadBack, ReadOptions
 from htr_tui.tracking.sync import StudyMirror
 
 POLL_S = 1.0
@@ -65,10 +66,13 @@ def _has_runner(paths: StudyPaths, fold: StudyFold, number: int) -> bool:
 class MirrorProcess:
     """Rounds of mirroring with back-off, until the study is over and told."""
 
-    def __init__(self, paths: StudyPaths, ahead: int) -> None:
+    def __init__(self, paths: StudyPaths, ahead: int, read_options: ReadOptions | None = None) -> None:
         self._paths = paths
         self._stop = threading.Event()
-        self._mirror = StudyMirror(paths, self._open_store, ahead=ahead, should_stop=self._stop.is_set)
+        read_back = None if read_options is None else ReadBack(paths, read_options)
+        self._mirror = StudyMirror(
+            paths, self._open_store, ahead=ahead, should_stop=self._stop.is_set, read_back=read_back
+        )
         self._store: TrackingStore | None = None
         self._failures = 0
         self._over_since: float | None = None
@@ -160,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m htr_tui.tracking.mirror", description="Mirror a study to MLflow.")
     parser.add_argument("study", type=Path, help="the study's folder")
     parser.add_argument("--ahead", type=int, default=0, help="runs to make before their trials start")
+    parser.add_argument("--read-metrics", type=ReadOptions.from_json, metavar="JSON", help="read the runs' metrics")
     options = parser.parse_args(argv)
     paths = StudyPaths(options.study.resolve())
     if not paths.root.is_dir():
@@ -167,7 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_environment()
     if _lock(paths.root / "tracking.lock") is None:
         return 0
-    process = MirrorProcess(paths, max(0, options.ahead))
+    process = MirrorProcess(paths, max(0, options.ahead), options.read_metrics)
     signal.signal(signal.SIGTERM, process.stop)
     signal.signal(signal.SIGINT, process.stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -21,6 +21,9 @@ from htr_tui.tracking.names import (
 )
 from htr_tui.tracking.state import TrialMemory
 
+SOURCE = "mlflow"
+"""Marks the metrics that were read from the run."""
+
 MAX_T = 1e11
 """Unix seconds; a clock beyond this is broken, and databases refuse it."""
 
@@ -175,7 +178,7 @@ def _event_points(trial: TrialRecord, news: Mapping[int, AttemptNews]) -> Iterab
     for attempt in trial.attempts:
         item = news.get(attempt.number)
         for event in item.batch.events if item else ():
-            if isinstance(event, MetricsEvent):
+            if isinstance(event, MetricsEvent) and event.source != SOURCE:  # what came from the run is in it
                 yield from metric_points(event.values, event.epoch, milliseconds(event.t, attempt.started))
 
 

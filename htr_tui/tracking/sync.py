@@ -13,6 +13,7 @@ from htr_tui.tracking import plan
 from htr_tui.tracking.client import Refused, RunFacts, StoreFailure, TrackingStore
 from htr_tui.tracking.follow import JournalFollower
 from htr_tui.tracking.plan import AttemptNews
+from htr_tui.tracking.read_back import ReadBack
 from htr_tui.tracking.runs import StudyRuns
 from htr_tui.tracking.state import TrackingError, TrialMemory
 
@@ -33,8 +34,10 @@ class StudyMirror:
         *,
         ahead: int = 0,
         should_stop: Callable[[], bool] = lambda: False,
+        read_back: ReadBack | None = None,
     ) -> None:
         self.paths = paths
+        self._read_back = read_back
         self.follower = JournalFollower(paths.journal)
         self.runs = StudyRuns(paths, make_store)
         self._ahead = ahead
@@ -84,6 +87,7 @@ class StudyMirror:
         is_over = is_ended or interrupted
         told = False
         for number in sorted(self._pending):
+            self._bring_back(fold.trials[number])
             while not self._should_stop():
                 has_told, has_more = self._sync_trial(fold.trials[number], interrupted=interrupted)
                 told |= has_told
@@ -102,6 +106,12 @@ class StudyMirror:
         is_drained = is_over and is_settled
         self._remember(is_drained, journal_bytes if is_drained else 0, told=told)
         return is_drained
+
+    def _bring_back(self, trial: TrialRecord) -> None:
+        """Where the trainer logs to its run itself, that is where its metrics come from."""
+        if self._read_back is not None and trial.state == "running":
+            _, run_id = self._with_run(trial)
+            self._read_back.read(self.runs.store, trial, run_id)
 
     def _make_ahead(self) -> bool:
         """Runs for the trials that may start next; looked at only when the journal said something new."""
@@ -142,6 +152,8 @@ class StudyMirror:
         found = self.runs.connect(self.follower.fold.facts)
         self._trials.clear()
         self._readers.clear()
+        if self._read_back is not None:
+            self._read_back.forget()
         by_trial = self._match(found)
         fold, parent_run_id = self.follower.fold, self.runs.memory.parent_run_id
         for number in fold.trials:

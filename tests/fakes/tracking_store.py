@@ -105,6 +105,19 @@ class FakeStore:
 
         self._call(log)
 
+    def latest(self, run_id: str) -> dict[str, Point]:
+        def look() -> dict[str, Point]:
+            points = sorted(self._points(run_id), key=lambda p: (p.step, p.t_ms))
+            return {point.name: point for point in points}
+
+        return self._call(look)
+
+    def history(self, run_id: str, name: str) -> list[Point]:
+        return self._call(lambda: [point for point in self._points(run_id) if point.name == name])
+
+    def _points(self, run_id: str) -> list[Point]:
+        return [Point(name, float(value), t, step) for name, value, t, step in self._run(run_id).points]
+
     def set_status(self, run_id: str, status: str, end_ms: int | None) -> None:
         def change() -> None:
             run = self._run(run_id)

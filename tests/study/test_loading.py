@@ -41,7 +41,7 @@ def test_defaults() -> None:
     assert study.experiment == "small"
     assert study.resources.gpus == "auto"
     assert (study.resources.trials_per_gpu, study.resources.parallel) == (1, 1)
-    assert study.trainer.metrics == "events"
+    assert study.trainer.metrics.kind == "events"
     assert study.trainer.grace_s == 120
     assert study.retries == {}
     assert study.directions == ("minimize",)
