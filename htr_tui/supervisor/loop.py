@@ -16,6 +16,7 @@ from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.presence import PresenceLock
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
+from htr_tui.supervisor.admission import Admission
 from htr_tui.supervisor.attempts import AttemptKeeper
 from htr_tui.supervisor.clock import Clock, SystemClock
 from htr_tui.supervisor.executor import Executor
@@ -57,7 +58,8 @@ class Supervisor:
         self._mirror = MirrorKeeper(spec, paths)
         self._requests = Requests(self.ledger, self._memory)
         self._attempts = AttemptKeeper(spec, base, self.ledger, self._executor, self._memory, self._gpus)
-        self._starter = Starter(spec, base, self.ledger, self._executor, self._memory)
+        self._admission = Admission(spec, paths, self._gpus, self.ledger.note)
+        self._starter = Starter(spec, base, self.ledger, self._executor, self._memory, self._admission)
         self._last_tick: float | None = None
         self._signal: int | None = None
         self._wake: tuple[int, int] = (-1, -1)
@@ -82,15 +84,12 @@ class Supervisor:
         self.ledger.open()
         self._install_signals()
         self.ledger.record("supervisor_started", **ProcessIdentity.current().as_json())
-        self._starter.slots = self._gpus.plan()
-        if self._gpus.reason:
-            self.ledger.note("info", self._gpus.reason)
         if self.ledger.fold.skipped:
             lines = self.ledger.fold.skipped
             self.ledger.note("warning", f"{lines} lines of the journal could not be read and were skipped")
         self._requests.continue_stopped()
         self._connect_memory()
-        self._mirror.start(ahead=len(self._starter.slots))
+        self._mirror.start(ahead=self._admission.capacity(self.ledger.fold))
         self._presence.beat(force=True)
 
     def _connect_memory(self) -> None:
@@ -104,6 +103,7 @@ class Supervisor:
     def close(self) -> None:
         """Let go of everything; running attempts go on under their runners."""
         self._memory.close()
+        self._admission.close()
         if self._wake[0] >= 0:
             signal.set_wakeup_fd(-1)
             os.close(self._wake[0])

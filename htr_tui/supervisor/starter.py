@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from htr_tui.executors.slots import Slot, free_slots
 from htr_tui.journal.records import AttemptRequest, TrialRecord
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
+from htr_tui.supervisor.admission import Admission, Placement, Waiting
 from htr_tui.supervisor.collecting import ready_reason
 from htr_tui.supervisor.executor import Executor
 from htr_tui.supervisor.launch_files import LaunchFiles
@@ -21,7 +21,13 @@ class Starter:
     """Starts what may start; says in the journal what the next start waits for."""
 
     def __init__(
-        self, spec: StudySpec, base: Path, ledger: StudyLedger, executor: Executor, memory: SearchMemory
+        self,
+        spec: StudySpec,
+        base: Path,
+        ledger: StudyLedger,
+        executor: Executor,
+        memory: SearchMemory,
+        admission: Admission,
     ) -> None:
         self._spec = spec
         self._base = base
@@ -29,9 +35,9 @@ class Starter:
         self._paths = ledger.paths
         self._executor = executor
         self._memory = memory
+        self._admission = admission
         self._files = LaunchFiles(ledger.paths)
         self._is_exhausted = False
-        self.slots: list[Slot] = []
 
     # -- whether ---------------------------------------------------------------------------------------------------
 
@@ -79,15 +85,22 @@ class Starter:
             return self._wait(
                 f"it is outside {window.text}, the study's hours; they begin at {window.opening}" if window else None
             )
-        while free := free_slots(self.slots, {a.slot for _, a in self._ledger.running()}):
+        while True:
             trial = decide.next_queued(fold)
+            running = self._ledger.running()
+            if (trial is None and not self.wants_new()) or not self._admission.has_room(fold, running):
+                break
             if trial is None:
-                if not self.wants_new() or not self._ask():
+                if not self._ask():
                     break
                 continue
             if (reason := ready_reason(self._spec, self._paths, trial.number)) is not None:
                 return self._wait(reason)
-            self._start(trial, free[0])
+            overrides, _ = decide.overrides_in_force(trial, trial.request or AttemptRequest())
+            place = self._admission.place(trial, overrides, fold, running)
+            if isinstance(place, Waiting):
+                return self._wait(place.reason)
+            self._start(trial, place)
         return self._wait(None)
 
     def _ask(self) -> bool:
@@ -100,7 +113,7 @@ class Starter:
 
     # -- start -----------------------------------------------------------------------------------------------------
 
-    def _start(self, trial: TrialRecord, slot: Slot) -> None:
+    def _start(self, trial: TrialRecord, place: Placement) -> None:
         """Folder first, journal second, runner last: whatever is missing after a crash tells how far we were."""
         request = trial.request or AttemptRequest()
         overrides, env = decide.overrides_in_force(trial, request)
@@ -111,7 +124,7 @@ class Starter:
             self._paths,
             trial.number,
             number,
-            slot=slot,
+            slot=place.slot,
             resume_from=resume_from,
             tracking_uri=self._ledger.fold.facts.tracking_uri,
             run_id=run_id_of(self._paths, trial.number),
@@ -137,8 +150,9 @@ class Starter:
             set=overrides,
             env=env,
             resume_from=resume_from,
-            devices=list(slot.devices),
-            slot=slot.number,
+            devices=list(place.slot.devices),
+            slot=place.slot.number,
         )
-        self._executor.start(self._paths.attempt(trial.number, number))
+        self._executor.start(self._paths.attempt(trial.number, number), keep_open=place.keep_open)
+        place.handed_over()
         self._memory.changed(trial.number)
