@@ -49,8 +49,24 @@ def check_objective(
         yield from check_goal(search, len(objectives), reports, document)
 
 
+def _check_abort(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
+    """A rule over a metric that is never reported would never strike."""
+    reports = spec.trainer.reports
+    is_list = isinstance(document.value, dict) and isinstance(document.value.get("abort"), list)
+    for index, rule in enumerate(spec.abort if reports is not None else ()):
+        for name in rule.condition.names:
+            if name not in (reports or ()):
+                yield document.problem(
+                    ("abort", *((index,) if is_list else ())),
+                    f"the trainer reports no metric {name!r}",
+                    allowed=", ".join(reports or ()),
+                    suggestion=nearest(name, reports or ()),
+                )
+
+
 def check_places(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
     """The storage must be a database that outlives the process; a study must end."""
+    yield from _check_abort(spec, document)
     if not _STORAGE.fullmatch(spec.storage):
         yield document.problem(
             ("storage",),
