@@ -120,8 +120,9 @@ class SearchStore:
                 raise StorageError(
                     f"Optuna has another trial {trial.number} of {self._name}", self._place, "it is repaired by itself"
                 )
-            self._reopen([frozen], {trial.number: trial})
-            self._bring(self._frozen(trial.number), trial)
+            if self._reopen([frozen], {trial.number: trial}):
+                frozen = self._frozen(trial.number)
+            self._bring(frozen, trial)
 
     def should_prune(self, trial: TrialRecord) -> bool:
         """Whether the pruner would give the trial up at its newest epoch."""
@@ -269,14 +270,15 @@ class SearchStore:
             if frozen.number in trials
         )
 
-    def _reopen(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> None:
-        """Open the trials again that are finished in a way that the journal does not know."""
+    def _reopen(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> bool:
+        """Open the trials again that are finished in a way that the journal does not know; False if there are none."""
         closed = [f for f in found if translation.is_closed_wrongly(f, trials[f.number], len(self._directions))]
         if not closed:
-            return
+            return False
         assert self._backend is not None
         database.reopen_trials(self._backend, [f._trial_id for f in closed])
         self._connected = self._load(self._name)  # Optuna remembers finished trials for good
+        return True
 
     def _wanted_trials(self, found: list[FrozenTrial], trials: Mapping[int, TrialRecord]) -> list[FrozenTrial]:
         known = {frozen.number: frozen for frozen in found}
