@@ -26,6 +26,7 @@ COMMANDS = {
     "retry": "try a trial again, with a fix or other parameters",
     "enqueue": "a trial typed by hand: parameters that the search did not choose",
     "promote": "a full-length run of a trial's parameters, outside the search",
+    "devices": "GPUs: memory, load, who holds them, who waits for them, other processes",
     "doctor": "what works here: GPU, driver, TensorFlow, disk, terminal",
 }
 """Every command and its help; each is a module of `htr_tui.cli` with `configure` and `run`."""
