@@ -26,6 +26,8 @@ COMMANDS = {
     "retry": "try a trial again, with a fix or other parameters",
     "enqueue": "a trial typed by hand: parameters that the search did not choose",
     "promote": "a full-length run of a trial's parameters, outside the search",
+    "import": "other people's Optuna storages and MLflow experiments as read-only studies, with a diagnosis",
+    "diagnose": "what is wrong with a study as a whole, in words",
     "devices": "GPUs: memory, load, who holds them, who waits for them, other processes",
     "doctor": "what works here: GPU, driver, TensorFlow, disk, terminal",
 }

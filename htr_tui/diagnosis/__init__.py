@@ -1,0 +1,1 @@
+"""What is wrong with a study as a whole, in words."""

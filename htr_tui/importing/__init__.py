@@ -1,0 +1,1 @@
+"""Other people's studies as read-only study folders of ours."""
