@@ -45,13 +45,15 @@ def open_or_create(directory: Path, text: str) -> tuple[StudyPaths, StudySpec, l
     source = study_file(directory, text)
     if source is None:
         paths = find_study(directory, text)
+        refuse_imported(load_fold(paths))
         return paths, load_study(paths.study_file), []
     loaded = read_study(source)
     spec = loaded.spec
     paths = StudyPaths(runs_folder(directory) / spec.study)
     if paths.journal.is_file():
         warnings = []
-        if loaded.sha256 != load_fold(paths).facts.source_sha256:
+        refuse_imported(fold := load_fold(paths))
+        if loaded.sha256 != fold.facts.source_sha256:
             warnings.append(
                 f"{source} has changed since {spec.study} was launched; the study goes on as launched "
                 f"({paths.study_file}). For the new version give it another name (`study:`)."

@@ -36,13 +36,11 @@ def zombies(cases: Cases) -> Iterator[Diagnosis]:
             "error" if len(lost) * 2 > len(cases.trials) or not cases.complete else "warning",
             f"{words.count(len(lost), 'trial')} RUNNING for ever",
             f"{words.listed([t.number for t in lost]).capitalize()} {_are(lost)} still called RUNNING there, since "
-            f"{_since(lost)}; the last sign of life of any of them is {words.duration(cases.now - last)} old. The "
-            "process that ran them was killed (a reboot, a closed session, out of memory) and nothing will ever end them; "
-            "here they count as failed (lost).",
+            f"{_since(lost)}; the last sign of life is {words.duration(cases.now - last)} old. What ran there was killed "
+            "(a reboot, a closed session, out of memory) and nothing will ever end it; here it counts as failed (lost).",
             tuple(t.number for t in lost),
-            "mend the source in its own tool: study.tell(NUMBER, state=optuna.trial.TrialState.FAIL), or run the storage "
-            "with heartbeat_interval; under htr-tui a trial whose process dies is noticed, and retried with `retries: "
-            "{lost: 3}`",
+            f"mend the source in its own tool: {_mend(cases)}; under htr-tui a trial whose process dies is noticed, and "
+            "retried with `retries: {lost: 3}`",
         )
     running = cases.in_state("running")
     if running and cases.is_imported:
@@ -134,6 +132,16 @@ def failures(cases: Cases) -> Iterator[Diagnosis]:
         + (f" One says: {words.name(example)}." if example else ""),
         tuple(t.number for t in failed),
         REMEDIES.get(counts.most_common(1)[0][0], UNKNOWN),
+    )
+
+
+def _mend(cases: Cases) -> str:
+    source = cases.fold.facts.imported
+    if source is not None and source.kind.startswith("mlflow"):
+        return 'MlflowClient().set_terminated(RUN_ID, "KILLED")'
+    return (
+        "study.tell(NUMBER, state=optuna.trial.TrialState.FAIL), and for the next time RDBStorage(URL, "
+        "heartbeat_interval=60)"
     )
 
 

@@ -101,8 +101,8 @@ def _state(run: StoredRun) -> TrialState:
 
 
 def _value(values: list[float], direction: str, take: str) -> float | None:
-    """The best (or last) value of a history; NaN only if nothing else was told."""
-    numbers = [value for value in values if not math.isnan(value)]
+    """The best (or last) value of a history; NaN and infinity only if nothing else was told."""
+    numbers = [value for value in values if math.isfinite(value)]
     if not numbers or take == "last":
         return values[-1] if values else None
     return min(numbers) if direction == "minimize" else max(numbers)

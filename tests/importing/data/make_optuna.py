@@ -4,12 +4,15 @@ Written for releases from 2.10 on, so it uses only what all of them have. Times 
 every run.
 """
 
+from __future__ import annotations
+
 import datetime
 import json
 import sqlite3
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -17,7 +20,7 @@ BEGIN = datetime.datetime(2024, 3, 1, 10, 0, 0)
 HOSTILE = "\x1b[31mred\x1b[0m [/bold] <b>" + "x" * 1200
 
 
-def story(storage):
+def story(storage: Any) -> None:
     """The 40-trial study that ran for days: 28 pruned at the first step, 4 failed, 8 still RUNNING."""
     study = optuna.create_study(
         storage=storage,
@@ -39,7 +42,7 @@ def story(storage):
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
-def healthy(storage):
+def healthy(storage: Any) -> None:
     """Every kind of parameter, state and attribute, and text that wants to be obeyed."""
     study = optuna.create_study(
         storage=storage, study_name="healthy", sampler=optuna.samplers.RandomSampler(seed=3), direction="minimize"
@@ -54,7 +57,7 @@ def healthy(storage):
         if number == 5:
             trial.suggest_float("momentum", 0.5, 0.9)
         for step in range(3):
-            bad = number == 4 and step == 1 and RELEASE >= (3, 0)  # older ones cannot hold a NaN
+            bad = number == 4 and step == 1 and not optuna.__version__.startswith("2.")  # older ones cannot hold a NaN
             trial.report(float("nan") if bad else abs(rate - 0.01) + depth / 10 + 1 / (step + 1), step)
         if number == 2:
             trial.set_user_attr("note", HOSTILE)
@@ -66,7 +69,7 @@ def healthy(storage):
     study.enqueue_trial({"lr": 0.002})
 
 
-def pareto(storage):
+def pareto(storage: Any) -> None:
     """Two objectives and a constraint."""
     study = optuna.create_study(
         storage=storage,
@@ -81,7 +84,7 @@ def pareto(storage):
         study.tell(trial, [x, x * x])
 
 
-def fix_database(path):
+def fix_database(path: Path) -> None:
     """The same times in every run, and small pages."""
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT trial_id, datetime_start, datetime_complete FROM trials").fetchall()
@@ -98,12 +101,14 @@ def fix_database(path):
     connection.close()
 
 
-def fix_journal(path):
+def fix_journal(path: Path) -> None:
     """The same times and worker names in every run."""
-    lines, minutes, workers = [], 0, {}
+    lines: list[str] = []
+    minutes = 0
+    workers: dict[str, str] = {}
     for line in path.read_text().splitlines():
         record = json.loads(line)
-        record["worker_id"] = workers.setdefault(record["worker_id"], "worker-%d" % len(workers))
+        record["worker_id"] = workers.setdefault(record["worker_id"], f"worker-{len(workers)}")
         for key in ("datetime_start", "datetime_complete"):
             if record.get(key):
                 minutes += 5
@@ -112,22 +117,26 @@ def fix_journal(path):
     path.write_text("\n".join(lines) + "\n")
 
 
-warnings.simplefilter("ignore")
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-RELEASE = tuple(int(part) for part in optuna.__version__.split(".")[:2])
-folder = Path(sys.argv[1])
-database = folder / ("optuna-%d.%d.db" % RELEASE)
-database.unlink(missing_ok=True)
-for make in (story, healthy, pareto):
-    make("sqlite:///%s" % database)
-fix_database(database)
-if RELEASE >= (3, 1):
-    log = folder / ("journal-%d.%d.log" % RELEASE)
-    log.unlink(missing_ok=True)
-    if RELEASE >= (4, 0):
-        backend = optuna.storages.journal.JournalFileBackend(str(log))
-    else:
-        backend = optuna.storages.JournalFileStorage(str(log))
+def main(folder: Path) -> None:
+    """All files of this release."""
+    release = tuple(int(part) for part in optuna.__version__.split(".")[:2])
+    database = folder / f"optuna-{release[0]}.{release[1]}.db"
+    database.unlink(missing_ok=True)
     for make in (story, healthy, pareto):
-        make(optuna.storages.JournalStorage(backend))
+        make(f"sqlite:///{database}")
+    fix_database(database)
+    if release < (3, 1):
+        return
+    log = folder / f"journal-{release[0]}.{release[1]}.log"
+    log.unlink(missing_ok=True)
+    storages: Any = optuna.storages
+    backend = storages.journal.JournalFileBackend if release >= (4, 0) else storages.JournalFileStorage
+    for make in (story, healthy, pareto):
+        make(storages.JournalStorage(backend(str(log))))
     fix_journal(log)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    main(Path(sys.argv[1]))
