@@ -7,10 +7,17 @@ from typing import Final, Literal
 
 from textual.binding import Binding
 
-Place = Literal["studies", "trials", "trial"]
+Place = Literal["studies", "trials", "trial", "devices"]
 
-EVERYWHERE: Final[frozenset[Place]] = frozenset({"studies", "trials", "trial"})
-PLACE_TITLES: Final[dict[Place, str]] = {"studies": "Studies", "trials": "Trials", "trial": "Trial"}
+EVERYWHERE: Final[frozenset[Place]] = frozenset({"studies", "trials", "trial", "devices"})
+OF_STUDIES: Final[frozenset[Place]] = frozenset({"studies", "trials", "trial"})
+"""Where there is a study to act on."""
+PLACE_TITLES: Final[dict[Place, str]] = {
+    "studies": "Studies",
+    "trials": "Trials",
+    "trial": "Trial",
+    "devices": "Devices",
+}
 
 _KEY_NAMES: Final[dict[str, str]] = {
     "slash": "/",
@@ -46,6 +53,8 @@ class Action:
 
     shown_as: str = ""
     """What the key bar shows instead of the first key, where two actions share a place."""
+    is_for_own: bool = False
+    """Whether it needs a study that can run: an imported one is only read."""
 
     @property
     def shown_key(self) -> str:
@@ -67,7 +76,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "open",
         ("enter",),
         "open",
-        "Open what the cursor is on: a study, a trial, a chart, the log line of an evidence.",
+        "Open what the cursor is on: a study, a trial, a chart, the log line of an evidence, the trial of a process.",
         rank=2,
     ),
     Action("back", ("escape",), "back", "Go back to where you came from; first it ends a search or filter.", rank=9),
@@ -75,7 +84,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "launch",
         ("l",),
         "launch",
-        "Go on with a stopped or interrupted study, or start a study file.",
+        "Go on with a stopped, paused or interrupted study, or start a study file.",
         changes=True,
         rank=1,
     ),
@@ -84,8 +93,10 @@ ACTIONS: Final[tuple[Action, ...]] = (
         ("s",),
         "stop",
         "Stop the study: trials finish their step, save a checkpoint, and can be continued.",
+        OF_STUDIES,
         destroys=True,
         changes=True,
+        is_for_own=True,
         rank=1,
     ),
     Action(
@@ -95,11 +106,59 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "Run a failed, pruned or stopped trial again, with the fix that its finding suggests.",
         _at("trials", "trial"),
         changes=True,
+        is_for_own=True,
         rank=1,
     ),
-    Action("search", ("slash",), "search", "Go to the next row or log line that holds a text.", rank=3),
-    Action("search_next", ("n",), "next", "Go to the next match of the search.", rank=0),
-    Action("search_previous", ("N",), "previous", "Go to the match before.", rank=0),
+    Action(
+        "pause",
+        ("P",),
+        "pause",
+        "Start nothing new in the study while running trials go on; the same key continues a paused study.",
+        OF_STUDIES,
+        changes=True,
+        is_for_own=True,
+        rank=2,
+    ),
+    Action(
+        "promote",
+        ("p",),
+        "promote",
+        "Run the trial's parameters again outside of the search, at full length: a study of its own.",
+        _at("trials", "trial"),
+        changes=True,
+        is_for_own=True,
+        rank=1,
+    ),
+    Action(
+        "enqueue",
+        ("e",),
+        "enqueue",
+        "Type a trial in by hand, beginning with a copy of the one under the cursor; what is left empty is drawn.",
+        _at("trials", "trial"),
+        changes=True,
+        is_for_own=True,
+        rank=2,
+    ),
+    Action(
+        "diagnose",
+        ("D",),
+        "diagnosis",
+        "Say in words what is odd about the study: zombies, nothing complete, equal values, edges, duplicates.",
+        OF_STUDIES,
+        rank=4,
+    ),
+    Action(
+        "import",
+        ("i",),
+        "import",
+        "Read a study from elsewhere (Optuna, MLflow) into a view that is only read, with its diagnosis.",
+        _at("studies"),
+        changes=True,
+        rank=3,
+    ),
+    Action("search", ("slash",), "search", "Go to the next row or log line that holds a text.", OF_STUDIES, rank=3),
+    Action("search_next", ("n",), "next", "Go to the next match of the search.", OF_STUDIES, rank=0),
+    Action("search_previous", ("N",), "previous", "Go to the match before.", OF_STUDIES, rank=0),
     Action(
         "filter",
         ("f",),
@@ -143,6 +202,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("show_studies", ("1",), "Studies", "Show all studies.", rank=7),
     Action("show_trials", ("2",), "Trials", "Show the trials of the study.", rank=7),
     Action("show_trial", ("3",), "Trial", "Show everything about one trial.", rank=7),
+    Action("show_devices", ("6",), "Devices", "Show the GPUs, who holds them, and what waits for them.", rank=7),
     Action("help", ("question_mark",), "keys", "Show the keys of this screen.", rank=6),
     Action("palette", ("ctrl+p",), "palette", "Find any action, screen or theme by name.", rank=8),
     Action("quit", ("q",), "quit", "Close the panel; the studies go on.", rank=8),
@@ -151,6 +211,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
 
 PANE_KEYS: Final[dict[Place, tuple[tuple[str, str], ...]]] = {
     "studies": (("g", "Go to the first row."), ("G", "Go to the last row.")),
+    "devices": (("g", "Go to the first process."), ("G", "Go to the last process.")),
     "trials": (("g", "Go to the first row."), ("G", "Go to the last row."), ("right", "Scroll to more columns.")),
     "trial": (
         ("left", "Metrics: the chart to the left. Pictures: the epoch before. Log: scroll."),

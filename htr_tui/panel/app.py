@@ -63,6 +63,7 @@ class HtrApp(App[None]):
             is_read_only=is_read_only,
             study=study,
         )
+        self.panel.watch_machine = self.machine_feed.watch
         if clock is not None:
             self.panel.clock = clock
         self._ascii_filter = AsciiFilter()
@@ -197,7 +198,9 @@ class HtrApp(App[None]):
             for action in actions_for(screen.PLACE):
                 if action.id != "palette" and screen.why_not(action.id) is None:
                     yield SystemCommand(
-                        f"{action.title} ({action.shown_key})", action.help, self._runner(screen, action.id)
+                        f"{screen.title_of(action.id)} ({action.shown_key})",
+                        action.help,
+                        self._runner(screen, action.id),
                     )
         yield SystemCommand("theme", "Choose the colours", self.action_change_theme)
         yield SystemCommand("screenshot", "Save the screen as an SVG picture", self.deliver_screenshot)
@@ -214,6 +217,10 @@ def _make_screen(place: str, panel: PanelContext) -> PanelScreen:
         return StudiesScreen(panel)
     if place == "trials":
         return TrialsScreen(panel)
+    if place == "devices":
+        from htr_tui.panel.screens.devices import DevicesScreen
+
+        return DevicesScreen(panel)
     # Charts and pictures are loaded when they are wanted, so that the panel starts without them.
     from htr_tui.panel.screens.trial import TrialScreen
 

@@ -90,13 +90,12 @@ class Store:
             self._files = files
 
     def put_machine(self, machine: MachineView) -> bool:
-        """Replace the state of this machine; False if nothing changed."""
+        """Replace the state of this machine; False if nothing but its history changed."""
         with self._lock:
-            if machine == self._machine:
-                return False
-            self._version += 1
+            is_new = machine != self._machine
+            self._version += is_new
             self._machine = machine
-            return True
+            return is_new
 
     # -- read by screens -------------------------------------------------------------------------------------------
 
@@ -116,10 +115,10 @@ class Store:
         return self._machine
 
     def studies(self) -> list[StudyView]:
-        """Every study: those at work first, then the newest."""
+        """Every study: first those that want their user, then those that are supervised, then the newest."""
         with self._lock:
             views = [shelf.view for shelf in self._shelves.values()]
-        return sorted(views, key=lambda view: (view.state != "running", -view.last_t, view.name))
+        return sorted(views, key=_rank)
 
     def study(self, name: str | None) -> StudyView | None:
         """One study."""
@@ -158,3 +157,7 @@ class Store:
         """The files of a trial, if it is the one that is being looked at and they were read."""
         files = self._files
         return files if files is not None and (files.study, files.trial) == (study, trial) else None
+
+
+def _rank(view: StudyView) -> tuple[bool, bool, float, str]:
+    return (not (view.is_active and view.has_paused_itself), not view.is_active, -view.last_t, view.name)

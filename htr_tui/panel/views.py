@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from htr_tui.journal.fold import Note
-from htr_tui.journal.records import TRIAL_STATES, StudyFacts, StudyState, TrialRecord, TrialState
+from htr_tui.journal.records import TRIAL_STATES, Pause, StudyFacts, StudyState, TrialRecord, TrialState
 
 Liveness = Literal["alive", "dead", "elsewhere", "none"]
 
@@ -40,11 +40,17 @@ class StudyView:
     facts: StudyFacts = field(default_factory=StudyFacts)
     counts: Mapping[TrialState, int] = field(default_factory=lambda: NO_COUNTS)
     best: TrialRecord | None = None
+    pareto: frozenset[int] = frozenset()
+    """Trials of a study with several objectives that no other is better than."""
     running: tuple[int, ...] = ()
     failures: tuple[tuple[str, int], ...] = ()
     """Categories of failed trials with their number, the most frequent first."""
     supervisor: SupervisorView = field(default_factory=SupervisorView)
     stop_requested: str | None = None
+    paused: Pause | None = None
+    """Why it starts nothing new until somebody continues it."""
+    waiting: str | None = None
+    """What its next start waits for, in words."""
     notes: tuple[Note, ...] = ()
     """Warnings and errors among its newest notes, oldest first."""
     tracking_error: str | None = None
@@ -65,6 +71,21 @@ class StudyView:
     def ended(self) -> int:
         """Trials that came to an end (complete, pruned or failed)."""
         return self.counts["complete"] + self.counts["pruned"] + self.counts["failed"]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody supervises it, so that it may change at any moment."""
+        return self.state in ("running", "paused")
+
+    @property
+    def has_paused_itself(self) -> bool:
+        """Whether it waits for the user because its trials kept failing."""
+        return self.paused is not None and self.paused.by != "user"
+
+    @property
+    def has_many_objectives(self) -> bool:
+        """Whether there is a front instead of a best trial."""
+        return len(self.facts.directions) > 1
 
     @property
     def budget(self) -> int | None:
@@ -151,6 +172,59 @@ class TrialFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessView:
+    """A process on a device, and whose it is."""
+
+    pid: int
+    used_bytes: int | None = None
+    user: str = ""
+    """Its owner's name; empty where the system does not tell."""
+    command: str = ""
+    study: str | None = None
+    trial: int | None = None
+    """The trial that it works for; None for a process of no study."""
+
+
+@dataclass(frozen=True, slots=True)
+class HolderView:
+    """A trial that holds a device, or (without a trial) a study that waits for it."""
+
+    study: str
+    user: str = ""
+    trial: int | None = None
+    used_bytes: int | None = None
+    expected_bytes: int | None = None
+    priority: int = 0
+    since: float | None = None
+    is_here: bool = False
+    """Whether the study is one of this panel's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """What a trial can be given: a whole GPU, or an instance (MIG) of one; None where the driver does not say."""
+
+    label: str
+    """`gpu0`, and `gpu0/1` for an instance."""
+    name: str = ""
+    kind: str = "gpu"
+    state: str = "ok"
+    """ok, lost (it no longer answers), exclusive or prohibited (its compute mode)."""
+    is_visible: bool = True
+    """Whether CUDA_VISIBLE_DEVICES, as it stood when the panel was started, leaves it."""
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    load: float | None = None
+    """Percent; for an instance that of its whole card, like temperature and power."""
+    temperature: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    holders: tuple[HolderView, ...] = ()
+    wishes: tuple[HolderView, ...] = ()
+    processes: tuple[ProcessView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GpuView:
     """One GPU now; None where the driver does not say."""
 
@@ -177,3 +251,10 @@ class MachineView:
     load: float | None = None
     """Processes that want a core, over the last minute."""
     disk_free: int | None = None
+    devices: tuple[DeviceView, ...] = ()
+    """What trials can be given: each GPU, or its instances in its place."""
+    board_error: str | None = None
+    """Why it cannot be told who holds and who waits."""
+    driver: str = ""
+    history: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict, compare=False)
+    """By device: bytes in use and load in percent over the last minutes, oldest first. It alone is no news."""

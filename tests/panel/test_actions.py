@@ -19,6 +19,7 @@ from htr_tui.panel.actions import (
 from htr_tui.panel.app import HtrApp
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.screens.base import PanelScreen
+from htr_tui.panel.screens.devices import DevicesScreen
 from htr_tui.panel.screens.help import help_lines
 from htr_tui.panel.screens.studies import StudiesScreen
 from htr_tui.panel.screens.trial import TrialScreen
@@ -30,8 +31,13 @@ from htr_tui.panel.widgets.log_lines import LogLines
 from htr_tui.panel.widgets.picture_view import PictureView
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
-SCREENS: dict[Place, type[PanelScreen]] = {"studies": StudiesScreen, "trials": TrialsScreen, "trial": TrialScreen}
-PLACES: list[Place] = ["studies", "trials", "trial"]
+SCREENS: dict[Place, type[PanelScreen]] = {
+    "studies": StudiesScreen,
+    "trials": TrialsScreen,
+    "trial": TrialScreen,
+    "devices": DevicesScreen,
+}
+PLACES: list[Place] = list(SCREENS)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -63,7 +69,10 @@ def test_every_action_is_described_and_what_changes_is_marked() -> None:
         assert action.help.endswith(".")
         assert action.help[0].isupper()
         assert not action.destroys or action.changes
-    assert {action.id for action in ACTIONS if action.changes} == {"launch", "stop", "retry"}
+        assert not action.is_for_own or action.changes
+    of_own = {"stop", "retry", "pause", "promote", "enqueue"}
+    assert {action.id for action in ACTIONS if action.is_for_own} == of_own
+    assert {action.id for action in ACTIONS if action.changes} == {"launch", "import"} | of_own
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -73,7 +82,7 @@ def test_the_help_page_has_every_action_with_its_reason(place: Place) -> None:
     for action in actions_for(place):
         assert key_name(action.keys[0]) in text
         assert action.help in text
-    assert "Not now: nothing is running." in text
+    assert ("Not now: nothing is running." in text) == (place != "devices")
 
 
 def test_the_documentation_has_the_tables() -> None:
@@ -91,6 +100,7 @@ def test_the_palette_offers_the_actions_of_the_screen(tmp_path: Path) -> None:
         is_offered = f"{action.title} ({action.shown_key})" in titles
         assert is_offered == (action.id not in ("stop", "palette")), action.id
     assert "theme" in titles
+    assert "Devices (6)" in titles
 
 
 def test_bindings_have_ids_for_a_keymap_of_the_user() -> None:

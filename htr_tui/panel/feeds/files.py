@@ -104,7 +104,7 @@ class FilesFeed:
             if self._thread.is_stopping:
                 return 0.0
             is_more |= self._refresh_study(name, study)
-            is_busy |= study.view.state == "running"
+            is_busy |= study.view.is_active
         self._publish(force=not is_more)
         if is_more:
             return LOADING_S
@@ -139,7 +139,7 @@ class FilesFeed:
 
     def _is_due(self, study: StudyFollower) -> bool:
         is_looked_at = self._wanted is not None and self._wanted[0] == study.view.name
-        if study.view.state == "running" or is_looked_at or not study.view.is_loaded:
+        if study.view.is_active or is_looked_at or not study.view.is_loaded:
             return True
         return self._round % QUIET_EVERY == hash(study.view.name) % QUIET_EVERY or self._scanned_at is None
 

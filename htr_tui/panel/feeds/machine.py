@@ -1,21 +1,23 @@
-"""The one thread that asks the GPU driver and the host how they are."""
+"""The one thread that asks the GPU driver, the board of devices and the host how they are."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from htr_tui.panel.feeds.thread import FeedThread, MessageTarget
 from htr_tui.panel.messages import FeedFailed, StoreChanged
 from htr_tui.panel.store import Store
-from htr_tui.panel.views import GpuView, MachineView
+from htr_tui.panel.views import MachineView
 
 BUSY_S = 2.0
-"""Seconds between questions while a study runs."""
+"""Seconds between questions while a study runs or somebody looks."""
 IDLE_S = 10.0
 """Seconds between questions while none does."""
-MEMORY_STEP = 64 << 20
-"""Memory is rounded to this, so that noise draws nothing."""
+HISTORY = 300
+"""Samples kept of each device: ten minutes while a study runs."""
 
 Sampler = Callable[[], MachineView]
 
@@ -28,6 +30,8 @@ class MachineFeed:
         self._store = store
         self._target = target
         self._sampler = sampler
+        self.is_watched = False
+        self._history: dict[str, deque[tuple[float, float]]] = {}
         self._thread = FeedThread("htr-tui machine", self._step, self._tell_failure)
 
     def start(self) -> None:
@@ -37,6 +41,12 @@ class MachineFeed:
     def stop(self) -> None:
         """End the thread and wait for it."""
         self._thread.stop()
+
+    def watch(self, is_watched: bool) -> None:
+        """Somebody looks at the devices: ask now and often, also while no study runs."""
+        self.is_watched = is_watched
+        if is_watched:
+            self._thread.wake()
 
     @property
     def is_alive(self) -> bool:
@@ -48,45 +58,20 @@ class MachineFeed:
 
     def _step(self) -> float:
         if self._sampler is None:
+            # In the thread, because loading a driver library takes its time.
+            from htr_tui.panel.feeds.machine_sampler import real_sampler
+
             self._sampler = real_sampler(self._folder)
-        if self._store.put_machine(self._sampler()):
+        if self._store.put_machine(self._with_history(self._sampler())):
             self._target.post_message(StoreChanged())
-        is_busy = any(study.state == "running" for study in self._store.studies())
+        is_busy = self.is_watched or any(study.is_active for study in self._store.studies())
         return BUSY_S if is_busy else IDLE_S
 
-
-def real_sampler(folder: Path) -> Sampler:
-    """NVML and psutil; made in the thread, because loading a driver library takes its time."""
-    from htr_tui.devices.host import sample_host
-    from htr_tui.devices.nvml import GpuSampler
-
-    gpus = GpuSampler()
-
-    def sample() -> MachineView:
-        report, host = gpus.sample(), sample_host(folder)
-        return MachineView(
-            gpus=tuple(
-                GpuView(
-                    gpu.index,
-                    gpu.name,
-                    _rounded(gpu.used_bytes),
-                    gpu.total_bytes,
-                    None if gpu.utilization is None else float(round(gpu.utilization)),
-                    gpu.temperature,
-                    gpu.power_w,
-                )
-                for gpu in report.gpus
-            ),
-            gpu_error=report.error,
-            cpu_percent=float(round(host.cpu_percent)),
-            memory_used=_rounded(host.memory_used),
-            memory_total=host.memory_total,
-            load=None if host.load is None else round(host.load, 1),
-            disk_free=_rounded(host.disk_free, 1 << 30),
-        )
-
-    return sample
-
-
-def _rounded(size: int | None, step: int = MEMORY_STEP) -> int | None:
-    return None if size is None else size // step * step
+    def _with_history(self, machine: MachineView) -> MachineView:
+        for device in machine.devices:
+            if device.used_bytes is not None:
+                samples = self._history.setdefault(device.label, deque(maxlen=HISTORY))
+                samples.append((float(device.used_bytes), device.load or 0.0))
+        known = {device.label for device in machine.devices}
+        self._history = {label: samples for label, samples in self._history.items() if label in known}
+        return replace(machine, history={label: tuple(samples) for label, samples in self._history.items()})

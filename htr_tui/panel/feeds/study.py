@@ -49,6 +49,8 @@ class StudyFollower:
     _tracking: JsonFile = field(init=False)
     _fold: StudyFold = field(init=False)
     _fold_version: int = 0
+    _front: tuple[int, frozenset[int]] = (0, frozenset())
+    """Complete trials, and those of them on the Pareto front: found anew only when one more is complete."""
 
     def __post_init__(self) -> None:
         """Begin at the start of the files."""
@@ -80,7 +82,7 @@ class StudyFollower:
         fold = self._journal.fold
         self.is_reset = fold is not self._fold
         if self.is_reset:
-            self._fold, self._fold_version = fold, 0
+            self._fold, self._fold_version, self._front = fold, 0, (0, frozenset())
         if fold.version == self._fold_version:
             self.changed = []
             return
@@ -89,7 +91,7 @@ class StudyFollower:
 
     def _whole_view(self, supervisor: SupervisorView, state: StudyState, is_loaded: bool) -> StudyView:
         fold = self._fold
-        failed = Counter(t.category or "unknown" for t in fold.trials.values() if t.state == "failed")
+        failed = Counter(trial.category or "unknown" for trial in fold.in_state("failed"))
         return StudyView(
             name=self.paths.root.name,
             path=self.paths.root,
@@ -98,16 +100,25 @@ class StudyFollower:
             facts=fold.facts,
             counts=dict(fold.counts),
             best=fold.best(),
-            running=tuple(sorted(n for n, t in fold.trials.items() if t.state == "running")),
+            pareto=self._pareto(),
+            running=tuple(trial.number for trial in fold.in_state("running")),
             failures=tuple(failed.most_common()),
             supervisor=supervisor,
             stop_requested=fold.stop_requested,
+            paused=fold.paused,
+            waiting=fold.waiting,
             notes=tuple(note for note in fold.notes if note.level in ("warning", "error"))[-NOTES_SHOWN:],
             tracking_error=self._tracking_error(),
             skipped=fold.skipped,
             last_t=fold.last_t,
             version=self.view.version,
         )
+
+    def _pareto(self) -> frozenset[int]:
+        complete = self._fold.counts["complete"]
+        if len(self._fold.facts.directions) > 1 and complete != self._front[0]:
+            self._front = (complete, frozenset(trial.number for trial in self._fold.pareto()))
+        return self._front[1]
 
     def _tracking_error(self) -> str | None:
         error = (self._tracking.record or {}).get("error")

@@ -12,23 +12,26 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from htr_tui.panel.actions import BY_ID, Place, actions_for
+from htr_tui.panel.frame.banner import Banner
 from htr_tui.panel.frame.header import HeaderLine, HeaderPart
 from htr_tui.panel.frame.key_bar import KeyBar, KeyHint
 from htr_tui.panel.messages import PlaceRequested
-from htr_tui.panel.screens import requests
+from htr_tui.panel.screens import reasons, requests
+from htr_tui.panel.screens.attention import banner_text
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.headline import study_parts
+from htr_tui.panel.views import StudyView
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
 SMALLEST = (60, 12)
 """Columns and rows below which there is only a notice."""
 TOO_SMALL = "This terminal is too small: the panel needs 60x12, and is at its best from 80x24 on. Keys still work."
+CONTINUE = "continue"
+"""What the key that pauses does in a paused study."""
 WIDE = 110
 """Columns from which on a detail pane fits beside a table."""
 HUGE = 160
 """Columns from which on the detail pane gets more room."""
-
-RETRIABLE = frozenset({"failed", "pruned", "stopped"})
 
 
 class PanelScreen(Screen[None]):
@@ -50,8 +53,9 @@ class PanelScreen(Screen[None]):
     # -- layout ----------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
-        """Header, body, key bar."""
+        """Header, banner, body, key bar."""
         yield HeaderLine(id="header")
+        yield Banner(is_ascii=self.panel.is_ascii, id="banner")
         yield from self.compose_body()
         yield KeyBar(id="keys")
         yield Static(TOO_SMALL, id="too-small", markup=False)
@@ -89,18 +93,40 @@ class PanelScreen(Screen[None]):
         self._is_settled = is_loaded
 
     def draw_frame(self) -> None:
-        """Show the newest state in header and key bar."""
+        """Show the newest state in header, banner and key bar."""
         self.query_one(HeaderLine).show(self.header_parts())
+        loud = self.loud_study()
+        is_here = loud is not None and loud.name == self.current_study()
+        text, advice = banner_text(loud, self.panel.clock(), is_here)
+        self.query_one(Banner).show(text, advice, self.app.size.width)
         self.query_one(KeyBar).show(self.key_hints())
 
     def header_parts(self) -> Sequence[HeaderPart]:
         """The header of the screens of one study."""
         return study_parts(self.panel, self.panel.store.study(self.panel.study))
 
+    def loud_study(self) -> StudyView | None:
+        """The study whose troubles the banner tells."""
+        return self.panel.store.study(self.panel.study)
+
+    def title_of(self, action_id: str) -> str:
+        """What an action is called just now."""
+        study = self.panel.store.study(self.current_study())
+        if action_id == "pause" and study is not None and study.state == "paused":
+            return CONTINUE
+        return BY_ID[action_id].title
+
     def key_hints(self) -> list[KeyHint]:
         """The keys of this screen, with the reason where one does nothing."""
         return [
-            KeyHint(action.id, action.shown_key, action.title, action.help, self.why_not(action.id), action.rank)
+            KeyHint(
+                action.id,
+                action.shown_key,
+                self.title_of(action.id),
+                action.help,
+                self.why_not(action.id),
+                1 if self.title_of(action.id) == CONTINUE else action.rank,
+            )
             for action in actions_for(self.PLACE)
             if action.rank and action.id != f"show_{self.PLACE}"
         ]
@@ -117,34 +143,7 @@ class PanelScreen(Screen[None]):
 
     def why_not(self, action_id: str) -> str | None:
         """Why an action would do nothing now; None if it would."""
-        action = BY_ID[action_id]
-        if action.changes and self.panel.is_read_only:
-            return f"this panel is read-only: {self.panel.runs} cannot be written"
-        if action_id == "stop":
-            return self._why_not_stop()
-        if action_id == "retry":
-            return self._why_not_retry()
-        if action_id == "show_trials" and self.current_study() is None:
-            return "there is no study yet"
-        if action_id == "show_trial" and self.current_trial() is None:
-            return "there is no trial yet"
-        return None
-
-    def _why_not_stop(self) -> str | None:
-        study = self.panel.store.study(self.current_study())
-        if study is None:
-            return "there is no study yet"
-        if study.state != "running" and not study.running:
-            return f"{study.name} is not running"
-        return None
-
-    def _why_not_retry(self) -> str | None:
-        trial = self.panel.store.trial(self.current_study(), self.current_trial())
-        if trial is None:
-            return "there is no trial yet"
-        if trial.state not in RETRIABLE:
-            return f"trial {trial.number} is {trial.state}: only failed, pruned and stopped ones run again"
-        return None
+        return reasons.why_not(action_id, self.panel, self.current_study(), self.current_trial())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what would do nothing."""
@@ -181,6 +180,10 @@ class PanelScreen(Screen[None]):
     def action_show_trial(self) -> None:
         """Go to the trial."""
         self.post_message(PlaceRequested("trial"))
+
+    def action_show_devices(self) -> None:
+        """Go to the devices."""
+        self.post_message(PlaceRequested("devices"))
 
     def action_open(self) -> None:
         """Screens with something to open say what."""
@@ -246,3 +249,37 @@ class PanelScreen(Screen[None]):
     async def action_retry(self) -> None:
         """Run the trial again, after showing with what."""
         await requests.retry(self.app, self.panel, self.current_study(), self.current_trial())
+
+    @work(group="request", exit_on_error=False)
+    async def action_pause(self) -> None:
+        """Pause the study, after asking, or continue it."""
+        await requests.pause_or_continue(self.app, self.panel, self.current_study())
+
+    @work(group="request", exit_on_error=False)
+    async def action_promote(self) -> None:
+        """Run the trial's parameters again outside of the search."""
+        from htr_tui.panel.screens import new_trials
+
+        await new_trials.promote(self.app, self.panel, self.current_study(), self.current_trial())
+
+    @work(group="request", exit_on_error=False)
+    async def action_enqueue(self) -> None:
+        """Type a trial in."""
+        from htr_tui.panel.screens import new_trials
+
+        await new_trials.enqueue(self.app, self.panel, self.current_study(), self.current_trial())
+
+    @work(group="request", exit_on_error=False)
+    async def action_import(self) -> None:
+        """Read a study from elsewhere."""
+        from htr_tui.panel.screens import diagnosis
+
+        await diagnosis.import_study(self.app, self.panel)
+
+    @work(group="request", exit_on_error=False)
+    async def action_diagnose(self) -> None:
+        """Say what is odd about the study."""
+        from htr_tui.panel.screens import diagnosis
+
+        name = self.current_study()
+        await diagnosis.diagnose(self.app, self.panel, [name] if name is not None else [])

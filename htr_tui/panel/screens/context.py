@@ -37,6 +37,8 @@ class PanelContext:
     is_read_only: bool = False
     is_ascii: bool = field(default_factory=is_ascii_terminal)
     clock: Callable[[], float] = time.time
+    watch_machine: Callable[[bool], None] = lambda _: None
+    """Tells the feed of the machine whether somebody looks at it."""
     study: str | None = None
     trial: int | None = None
     stale: dict[str, str] = field(default_factory=dict)

@@ -38,6 +38,10 @@ def study_parts(panel: PanelContext, study: StudyView | None) -> list[HeaderPart
     if study.best is not None and study.best.value is not None:
         value = format.number(study.best.value, value_digits(study.best.value))
         parts.append(HeaderPart(f"best #{study.best.number} {value}", "good", 2, is_right=True))
+    elif study.pareto:
+        parts.append(HeaderPart(f"{len(study.pareto)} on the Pareto front", "good", 2, is_right=True))
+    if study.waiting and study.state == "running":
+        parts.append(HeaderPart(f"waits: {clean_text(study.waiting, 44)}", "warn", 2))
     parts += gpu_parts(panel)
     parts += stale_parts(panel)
     parts.append(supervisor_part(panel, study))
@@ -64,6 +68,12 @@ def supervisor_part(panel: PanelContext, study: StudyView) -> HeaderPart:
         if study.stop_requested:
             text = f"{mark} stopping" + (" now" if study.stop_requested == "now" else "")
         return HeaderPart(text, "warn" if study.stop_requested else "good", 0, is_right=True)
+    if study.state == "paused":
+        if study.has_paused_itself:
+            return HeaderPart("! paused by itself: P continues", "bad", 0, is_right=True)
+        return HeaderPart(f"{mark} paused: P continues", "warn", 0, is_right=True)
+    if study.facts.imported is not None:
+        return HeaderPart("imported, read-only", "warn", 0, is_right=True)
     if study.state == "interrupted":
         return HeaderPart("! interrupted: l to go on", "bad", 0, is_right=True)
     return HeaderPart(f"{mark} {study.state}", "warn" if study.state == "stopped" else "plain", 0, is_right=True)

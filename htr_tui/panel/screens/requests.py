@@ -13,6 +13,7 @@ from htr_tui.files import read_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
 from htr_tui.panel.commands import CommandResult
+from htr_tui.panel.screens.attention import pause_text
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.dialogs import Choice, ChoiceDialog, LaunchDialog, MessageDialog
 from htr_tui.panel.screens.retry_dialog import RetryDialog
@@ -20,7 +21,7 @@ from htr_tui.panel.views import StudyView
 from htr_tui.text import clean_text
 from htr_tui.triage.finding import Finding
 
-STARTABLE = frozenset({"stopped", "interrupted"})
+STARTABLE = frozenset({"stopped", "interrupted", "paused"})
 FILES_SHOWN = 200
 
 Severity = Literal["information", "warning", "error"]
@@ -28,16 +29,19 @@ Severity = Literal["information", "warning", "error"]
 
 async def launch(app: App[Any], panel: PanelContext, preferred: str | None) -> None:
     """Ask which study to go on with or which file to start, and do it."""
-    studies = [study for study in panel.store.studies() if study.state in STARTABLE]
+    studies = [s for s in panel.store.studies() if s.state in STARTABLE and s.facts.imported is None]
     studies.sort(key=lambda study: study.name != preferred)
     files = await asyncio.to_thread(study_files, panel.directory)
-    choices = [Choice(study.name, f"go on with {study.name}", _why_go_on(study)) for study in studies]
+    choices = [Choice(study.name, _go_on(study), _why_go_on(study, panel.clock())) for study in studies]
     choices += [Choice(str(panel.directory / file), f"start {file}") for file in files]
     hint = "" if choices else f"No stopped study, and no study file in {panel.directory / 'configs' / 'studies'}."
     answer = await app.push_screen_wait(LaunchDialog(choices, hint, is_ascii=panel.is_ascii))
     if answer is None:
         return
-    result = await _run(app, panel, ["run", answer], f"launching {Path(answer).name}")
+    if (chosen := panel.store.study(answer)) is not None and chosen.state == "paused":
+        await _continue(app, panel, chosen)
+        return
+    result = await run_command(app, panel, ["run", answer], f"launching {Path(answer).name}")
     if result.is_done:
         study = result.answer.get("study")
         tell(app, f"{study or answer} is supervised now")
@@ -56,8 +60,14 @@ def study_files(directory: Path) -> list[Path]:
     return [path.relative_to(directory) for path in found if path.is_file()][:FILES_SHOWN]
 
 
-def _why_go_on(study: StudyView) -> str:
+def _go_on(study: StudyView) -> str:
+    return f"continue {study.name}" if study.state == "paused" else f"go on with {study.name}"
+
+
+def _why_go_on(study: StudyView, now: float) -> str:
     counts = study.counts
+    if study.state == "paused":
+        return pause_text(study, now)
     waiting = counts["stopped"] + counts["queued"] + counts["running"]
     text = f"{study.state}, {study.ended} of {study.budget or study.total} trials ended"
     return text + (f", {waiting} to be continued first" if waiting else "")
@@ -85,10 +95,39 @@ async def stop(app: App[Any], panel: PanelContext, name: str | None) -> None:
     if answer not in ("stop", "now"):
         return
     arguments = ["stop", study.name, "--no-wait", *(["--now"] if answer == "now" else [])]
-    result = await _run(app, panel, arguments, f"stopping {study.name}")
+    result = await run_command(app, panel, arguments, f"stopping {study.name}")
     if result.is_done:
         message = result.answer.get("message")
         tell(app, f"{study.name}: {message or 'asked to stop'}")
+
+
+async def pause_or_continue(app: App[Any], panel: PanelContext, name: str | None) -> None:
+    """Continue a paused study; ask, and pause one that runs."""
+    study = panel.store.study(name)
+    if study is None:
+        return
+    if study.state == "paused":
+        await _continue(app, panel, study)
+        return
+    answer = await app.push_screen_wait(
+        ChoiceDialog(
+            f"Pause {study.name}?",
+            "Running trials go on to their end; nothing new is started until the study is continued with P.",
+            [Choice("no", "no, go on"), Choice("pause", "pause", "the supervisor stays and waits")],
+            is_ascii=panel.is_ascii,
+        )
+    )
+    if answer != "pause":
+        return
+    result = await run_command(app, panel, ["pause", study.name], f"pausing {study.name}")
+    if result.is_done:
+        tell(app, f"{study.name}: {result.answer.get('message') or 'starts nothing new; P continues it'}")
+
+
+async def _continue(app: App[Any], panel: PanelContext, study: StudyView) -> None:
+    result = await run_command(app, panel, ["continue", study.name], f"continuing {study.name}")
+    if result.is_done:
+        tell(app, f"{study.name}: {result.answer.get('message') or 'goes on'}")
 
 
 async def retry(app: App[Any], panel: PanelContext, name: str | None, number: int | None) -> None:
@@ -103,7 +142,7 @@ async def retry(app: App[Any], panel: PanelContext, name: str | None, number: in
     if answer is None:
         return
     arguments = ["retry", name, str(trial.number), *answer.arguments()]
-    result = await _run(app, panel, arguments, f"queueing trial {trial.number} again")
+    result = await run_command(app, panel, arguments, f"queueing trial {trial.number} again")
     if result.is_done:
         fix = result.answer.get("fix")
         tell(app, f"trial {trial.number} is queued again" + (f" with {fix}" if fix else ""))
@@ -115,7 +154,8 @@ def _read_finding(study: Path, trial: TrialRecord) -> Finding | None:
     return Finding.from_json(record) if record is not None else None
 
 
-async def _run(app: App[Any], panel: PanelContext, arguments: Sequence[str], doing: str) -> CommandResult:
+async def run_command(app: App[Any], panel: PanelContext, arguments: Sequence[str], doing: str) -> CommandResult:
+    """Run one command line, and explain its failure in a dialog."""
     tell(app, f"{doing} ...", timeout=3)
     result = await panel.commands.run(arguments)
     panel.feed.look_now()

@@ -18,7 +18,8 @@ from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import StudyOpened, TrialOpened
 from htr_tui.panel.screens.base import WIDE, PanelScreen
 from htr_tui.panel.screens.headline import stale_parts
-from htr_tui.panel.screens.study_rows import COLUMNS, WIDE_COLUMNS, StudyRows, describe_study
+from htr_tui.panel.screens.study_rows import COLUMNS, StudyRows, describe_study, study_columns
+from htr_tui.panel.views import StudyView
 from htr_tui.panel.widgets.meter import DeviceStrip, StripGpu, StripHost
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
@@ -43,11 +44,13 @@ class StudiesScreen(PanelScreen):
         """Rows and detail."""
         store, table = self.panel.store, self.query_one(VirtualTable)
         table.set_empty_text(self._empty_text())
-        table.set_columns(WIDE_COLUMNS if self.app.size.width >= WIDE else COLUMNS)
         studies = store.studies()
+        width = self.app.size.width
+        columns = study_columns(studies, width, width >= WIDE)
+        table.set_columns(columns)
         # As high as its rows, so that the pane below gets the rest; at most half of the screen.
         table.styles.height = max(4, min(len(studies) + 2, self.app.size.height // 2))
-        table.set_rows(StudyRows(studies, self.panel.clock(), self.panel.is_ascii))
+        table.set_rows(StudyRows(studies, self.panel.clock(), self.panel.is_ascii, columns))
         is_loaded = store.is_scanned and all(study.is_loaded for study in studies)
         self._stay_on_top(table, is_loaded=is_loaded)
         self._draw_detail()
@@ -82,15 +85,25 @@ class StudiesScreen(PanelScreen):
         """All studies in a few words."""
         studies = self.panel.store.studies()
         running = sum(study.state == "running" for study in studies)
-        interrupted = sum(study.state == "interrupted" for study in studies)
+        interrupted = sum(study.state == "interrupted" and study.facts.imported is None for study in studies)
+        paused = sum(study.state == "paused" for study in studies)
         parts = [HeaderPart("htr-tui", "name", 0), HeaderPart(str(self.panel.runs), "dim", 3)]
         if self.panel.store.is_scanned:
             parts.append(HeaderPart(f"{len(studies)} studies" if len(studies) != 1 else "1 study", "plain", 1))
         if running:
             parts.append(HeaderPart(f"{running} running", "good", 1, is_right=True))
+        if paused:
+            loud = any(study.state == "paused" and study.has_paused_itself for study in studies)
+            parts.append(HeaderPart(f"! {paused} paused", "bad" if loud else "warn", 1, is_right=True))
         if interrupted:
             parts.append(HeaderPart(f"! {interrupted} interrupted", "bad", 1, is_right=True))
         return [*parts, *stale_parts(self.panel)]
+
+    def loud_study(self) -> StudyView | None:
+        """The study under the cursor if it paused by itself, else the first that did."""
+        studies = [study for study in self.panel.store.studies() if study.has_paused_itself and study.is_active]
+        here = self.current_study()
+        return next((study for study in studies if study.name == here), studies[0] if studies else None)
 
     # -- what the user does ----------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from htr_tui.journal.records import TRIAL_STATES, TrialRecord
 from htr_tui.panel import format
 from htr_tui.panel.frame.lines import Lines, Look
 from htr_tui.panel.frame.progress import epoch_bar, step_text
+from htr_tui.panel.screens.attention import about_text, origin_text, pause_text
 from htr_tui.panel.screens.headline import study_mark
 from htr_tui.panel.screens.parameters import describe_set
 from htr_tui.panel.screens.trial_columns import elapsed, epoch_of, value_digits
@@ -36,6 +37,9 @@ WIDE_COLUMNS: Final = (
     Column("pruned", "pruned", 7, "right"),
     Column("last", "last event", 12, "right"),
 )
+ABOUT: Final = Column("about", "about", 26, stretch=True)
+ROOMY: Final = 150
+"""Columns of the screen from which on the last column has room beside all others."""
 RUNNING_SHOWN: Final = 8
 NOTES_SHOWN: Final = 6
 
@@ -44,13 +48,28 @@ FRESH_S = 100.0
 """What is younger is "just now"."""
 
 
+def study_columns(studies: Sequence[StudyView], width: int, is_wide: bool) -> tuple[Column, ...]:
+    """The columns as they fit; what a study is about, or waits for, stands last where there is something to tell."""
+    if not is_wide:
+        return COLUMNS
+    if not any(about_text(study, 0.0) for study in studies):
+        return WIDE_COLUMNS
+    name = Column("study", "study", 30)
+    if width >= ROOMY:
+        return (name, *WIDE_COLUMNS[1:], ABOUT)
+    return (Column("study", "study", 24), *COLUMNS[1:], ABOUT)
+
+
 class StudyRows:
     """A `RowSource` over the studies."""
 
-    def __init__(self, studies: Sequence[StudyView], now: float, is_ascii: bool) -> None:
+    def __init__(
+        self, studies: Sequence[StudyView], now: float, is_ascii: bool, columns: Sequence[Column] = WIDE_COLUMNS
+    ) -> None:
         self.studies = studies
         self._now = now
         self._is_ascii = is_ascii
+        self._keys = [column.key for column in columns]
 
     def __len__(self) -> int:
         """Number of studies."""
@@ -66,17 +85,30 @@ class StudyRows:
         ascii = self._is_ascii
         failed = study.counts["failed"]
         has_alert = failed or study.tracking_error or study.notes or study.problem
-        return [
-            study.name,
-            Cell(f"{study_mark(study.state, ascii)} {study.state}", STATE_KINDS.get(study.state, "")),
-            Cell(format.bar(share_ended(study), 10, ascii), "accent" if study.state == "running" else "muted"),
-            _ended(study),
-            Cell(f"{'!' if ascii else '⚑'} {failed}" if failed else ("!" if has_alert else ""), "bad"),
-            best_text(study),
-            str(len(study.running) or ""),
-            str(study.counts["pruned"] or ""),
-            _last_event(study.last_t or None, self._now),
-        ]
+        cells: dict[str, CellValue] = {
+            "study": study.name,
+            "state": state_cell(study, ascii),
+            "bar": Cell(format.bar(share_ended(study), 10, ascii), "accent" if study.state == "running" else "muted"),
+            "done": _ended(study),
+            "failed": Cell(f"{'!' if ascii else '⚑'} {failed}" if failed else ("!" if has_alert else ""), "bad"),
+            "best": best_text(study),
+            "running": str(len(study.running) or ""),
+            "pruned": str(study.counts["pruned"] or ""),
+            "last": _last_event(study.last_t or None, self._now),
+            "about": Cell(about_text(study, self._now), "bad" if study.has_paused_itself else "muted"),
+        }
+        return [cells[key] for key in self._keys]
+
+
+def state_cell(study: StudyView, ascii: bool) -> Cell:
+    """Mark and word of a study's state; a study that paused by itself or waits says so."""
+    if study.facts.imported is not None:
+        return Cell("  imported", "muted")
+    if study.state == "paused" and study.has_paused_itself:
+        return Cell("! paused", "bad")
+    if study.state == "running" and study.waiting and not study.running:
+        return Cell(f"{study_mark('paused', ascii)} waiting", "warn")
+    return Cell(f"{study_mark(study.state, ascii)} {study.state}", STATE_KINDS.get(study.state, ""))
 
 
 def _last_event(t: float | None, now: float) -> str:
@@ -99,7 +131,9 @@ def _ended(study: StudyView) -> CellValue:
 
 
 def best_text(study: StudyView) -> CellValue:
-    """`#17 31.42`, or nothing yet."""
+    """`#17 31.42`, or nothing yet; the front of a study with several objectives."""
+    if study.pareto:
+        return f"front of {len(study.pareto)}"
     if study.best is None or study.best.value is None:
         return Cell(format.MISSING, "muted")
     return f"#{study.best.number} {format.number(study.best.value, value_digits(study.best.value))}"
@@ -114,13 +148,28 @@ def describe_study(
         lines.add((f"reading its journal, {study.total} trials so far", "dim"))
     counts = [f"{study.counts[state]} {state}" for state in TRIAL_STATES if study.counts[state]]
     lines.wrap(" · ".join(counts) or "no trials yet", limit=2)
+    if origin := origin_text(study):
+        lines.wrap(origin, "accent", limit=2)
+    if study.facts.imported is not None:
+        lines.wrap(f"from {study.facts.imported.url}", "dim", limit=2)
     _describe_supervisor(lines, study, now)
     _describe_running(lines, study, trials, live, now)
     if study.best is not None:
         lines.heading("best")
         lines.add((f"#{study.best.number}", "good"), f"  {best_value(study)}")
         lines.wrap(describe_set(study.best.params), "dim", limit=3)
+    elif study.pareto:
+        _describe_front(lines, study)
     _describe_alerts(lines, study, now)
+
+
+def _describe_front(lines: Lines, study: StudyView) -> None:
+    lines.heading("Pareto front")
+    goals = ", ".join(
+        f"{way} {text}" for way, text in zip(study.facts.directions, study.facts.objectives, strict=False)
+    )
+    lines.wrap(goals, "dim", limit=3)
+    lines.wrap(" ".join(f"#{number}" for number in sorted(study.pareto)), "good", limit=3)
 
 
 def best_value(study: StudyView) -> str:
@@ -134,7 +183,15 @@ def best_value(study: StudyView) -> str:
 def _describe_supervisor(lines: Lines, study: StudyView, now: float) -> None:
     supervisor = study.supervisor
     where = f"pid {supervisor.pid} on {supervisor.host}" if supervisor.pid is not None else ""
-    if study.state == "running":
+    if study.facts.imported is not None:
+        lines.add(("nothing can be run in it; D diagnoses it", "dim"))
+        return
+    if study.paused is not None and study.state != "finished":
+        keys = "P continues it" if study.state == "paused" else "l goes on with it"
+        lines.wrap(f"{pause_text(study, now)}; {keys}", "bad" if study.has_paused_itself else "warn", limit=5)
+    if study.waiting and study.is_active:
+        lines.wrap(f"waits: {study.waiting}", "warn", limit=4)
+    if study.is_active:
         since = f", for {elapsed(now - supervisor.started)}" if supervisor.started else ""
         stopping = ", stopping" if study.stop_requested else ""
         lines.add(("supervised", "good"), f" by {where}{since}{stopping}")
@@ -151,7 +208,7 @@ def _describe_running(
 ) -> None:
     if not study.running:
         return
-    lines.heading("running" if study.state == "running" else "left running")
+    lines.heading("running" if study.is_active else "left running")
     for number in study.running[:RUNNING_SHOWN]:
         attempt = live.get(number)
         trial = trials.get(number)

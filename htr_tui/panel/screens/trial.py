@@ -24,7 +24,7 @@ from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import PlaceRequested, TrialStepped
 from htr_tui.panel.screens.base import PanelScreen
 from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.trial_columns import elapsed, epoch_of, value_digits
+from htr_tui.panel.screens.trial_columns import by_words, elapsed, epoch_of, value_digits
 from htr_tui.panel.screens.trial_config import describe_config
 from htr_tui.panel.screens.trial_detail import LOOKS, seconds_left
 from htr_tui.panel.screens.trial_finding import FindingPane
@@ -125,10 +125,17 @@ class TrialScreen(PanelScreen):
         parts = [
             HeaderPart(f"#{trial.number}", "name", 0),
             HeaderPart(format.state_symbol(trial.state, ascii), looks[LOOKS[trial.state]], 0),
-            HeaderPart(trial.label or "", "dim", 3),
+            HeaderPart(" ".join(part for part in (trial.label, by_words(trial)) if part), "dim", 3),
         ]
-        if trial.value is not None:
-            parts.append(HeaderPart(f"value {format.number(trial.value, value_digits(trial.value))}", "plain", 1))
+        if trial.values or trial.value is not None:
+            values = trial.values or (trial.value,)
+            told = " ".join(format.number(value, value_digits(value)) for value in values)
+            parts.append(HeaderPart(f"value {told}" if len(values) == 1 else f"values {told}", "plain", 1))
+        study = self.panel.store.study(self.panel.study)
+        if study is not None and trial.number in study.pareto:
+            parts.append(HeaderPart("Pareto", "good", 2))
+        if not trial.is_feasible:
+            parts.append(HeaderPart("infeasible", "warn", 1))
         parts += self._progress_parts(trial)
         if attempt is not None:
             parts.append(HeaderPart(attempt_text(trial, attempt), "warn" if attempt.fix else "plain", 1, is_right=True))

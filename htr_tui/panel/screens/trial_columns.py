@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from htr_tui.panel import format
 from htr_tui.panel.screens.parameters import short_names, show_value
 from htr_tui.panel.views import LiveAttempt, StudyView
 from htr_tui.panel.widgets.table_rows import Align, Cell, CellValue, Column, Kind
+from htr_tui.text import clean_text
 
 STATE_KINDS: Final[Mapping[str, Kind]] = {
     "queued": "muted",
@@ -23,7 +25,11 @@ STATE_KINDS: Final[Mapping[str, Kind]] = {
     "stopped": "warn",
 }
 
+BY_WORDS: Final[Mapping[str, str]] = {"hand": "by hand", "warm_start": "warm start"}
+"""Who made a trial, if not the search."""
+
 PARAMETERS_SHOWN: Final = 24
+FIXED: Final = frozenset({"trial", "state"})
 GIB: Final = 1024**3
 
 
@@ -33,6 +39,7 @@ class CellContext:
 
     now: float = 0.0
     best: int | None = None
+    pareto: frozenset[int] = frozenset()
     live: Mapping[int, LiveAttempt] = field(default_factory=dict)
     is_ascii: bool = False
 
@@ -64,8 +71,13 @@ def trial_columns(study: StudyView | None) -> list[TrialColumn]:
     columns = [
         TrialColumn("trial", "#", number_width, lambda trial, _: str(trial.number), lambda trial: trial.number),
         TrialColumn("state", "state", 10, _show_state, lambda trial: TRIAL_STATES.index(trial.state), align="left"),
-        TrialColumn("value", "value", 8, lambda trial, _: _show_result(trial, digits), lambda trial: trial.value),
     ]
+    if study is not None and study.has_many_objectives:
+        columns += _objective_columns(study.facts.objectives, len(study.facts.directions))
+    else:
+        columns.append(
+            TrialColumn("value", "value", 8, lambda trial, _: _show_result(trial, digits), lambda trial: trial.value)
+        )
     columns += _parameter_columns(parameters)
     columns += [
         TrialColumn("epoch", "epoch", 6, _show_epoch, lambda trial: trial.epoch),
@@ -84,7 +96,12 @@ def fit_columns(columns: list[TrialColumn], width: int, gap: int) -> list[TrialC
     if _width(fewer, gap) <= width:
         return fewer
     finding = replace(columns[-1], is_stretched=False)
-    return [*columns[:3], finding, *columns[3:-1]]
+    first = next((i for i, column in enumerate(columns) if column.key not in FIXED and not _is_value(column)), 0)
+    return [*columns[:first], finding, *columns[first:-1]]
+
+
+def _is_value(column: TrialColumn) -> bool:
+    return column.key == "value" or column.key.startswith("value:")
 
 
 def _width(columns: list[TrialColumn], gap: int) -> int:
@@ -121,6 +138,45 @@ def epoch_of(trial: TrialRecord, live: LiveAttempt | None) -> tuple[int | None, 
     return live.epoch if live.epoch is not None else trial.epoch, live.epochs or trial.epochs
 
 
+def objective_titles(objectives: Sequence[str], count: int) -> list[str]:
+    """A short title for each objective: the metric's last part where it is a bare metric, else its place."""
+    texts = [*objectives, *([""] * count)][:count]
+    short = [text.rpartition("/")[2] if re.fullmatch(r"[\w./-]+", text) else "" for text in texts]
+    return [
+        name if name and len(name) <= 12 and short.count(name) == 1 else f"value {place}"
+        for place, name in enumerate(short, 1)
+    ]
+
+
+def _objective_columns(objectives: Sequence[str], count: int) -> list[TrialColumn]:
+    return [
+        TrialColumn(
+            _value_key(place),
+            title,
+            max(8, len(title) + 1),
+            lambda trial, _, place=place: _show_objective(trial, place),  # type: ignore[misc]
+            lambda trial, place=place: trial.values[place] if place < len(trial.values) else None,  # type: ignore[misc]
+        )
+        for place, title in enumerate(objective_titles(objectives, count))
+    ]
+
+
+def _value_key(place: int) -> str:
+    return f"value:{place + 1}" if place else "value"
+
+
+def minimized_columns(directions: Sequence[str]) -> frozenset[str]:
+    """The columns of values where less is better."""
+    return frozenset(_value_key(place) for place, way in enumerate(directions) if way == "minimize")
+
+
+def _show_objective(trial: TrialRecord, place: int) -> CellValue:
+    if place >= len(trial.values):
+        return Cell("…" if trial.state == "running" else format.MISSING, "muted")
+    text = format.number(trial.values[place], value_digits(trial.values[place]))
+    return text if trial.is_feasible else Cell(text, "muted")
+
+
 def _parameter_columns(parameters: tuple[str, ...]) -> list[TrialColumn]:
     columns = []
     for name, short in list(short_names(parameters).items())[:PARAMETERS_SHOWN]:
@@ -146,7 +202,8 @@ def _show_state(trial: TrialRecord, context: CellContext) -> CellValue:
 
 def _show_result(trial: TrialRecord, digits: int) -> CellValue:
     if trial.value is not None:
-        return format.number(trial.value, digits)
+        text = format.number(trial.value, digits)
+        return text if trial.is_feasible else Cell(text, "muted")
     if trial.reported and trial.state in ("running", "pruned", "stopped"):
         newest = trial.reported[max(trial.reported)]
         return Cell(format.number(newest, digits), "muted")
@@ -178,11 +235,20 @@ def _show_finding(trial: TrialRecord, context: CellContext) -> CellValue:
         return Cell(trial.category or "unknown", "bad")
     if trial.number == context.best:
         return Cell("* best" if context.is_ascii else "★ best", "good")
+    if trial.number in context.pareto:
+        return Cell("+ Pareto" if context.is_ascii else "☆ Pareto", "good")
+    if not trial.is_feasible:
+        return Cell("infeasible", "warn")
     category = finding_of(trial)
     if category is None:
-        return Cell(trial.label or "", "muted")
+        return Cell(" ".join(part for part in (trial.label, by_words(trial)) if part), "muted")
     outcome = {"complete": ", fixed", "running": ", again", "queued": ", again"}.get(trial.state, "")
     return Cell(category + outcome, "muted")
+
+
+def by_words(trial: TrialRecord) -> str:
+    """Who made the trial, if not the search."""
+    return BY_WORDS.get(str(trial.by), clean_text(str(trial.by), 20)) if trial.by else ""
 
 
 def sort_key(column: TrialColumn, trial: TrialRecord, is_descending: bool) -> tuple[Any, ...]:

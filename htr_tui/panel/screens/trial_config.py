@@ -9,6 +9,7 @@ from htr_tui.journal.records import AttemptRecord, TrialRecord
 from htr_tui.journal.status import effective_params
 from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.screens.parameters import show_exact
+from htr_tui.panel.screens.trial_detail import describe_values
 from htr_tui.panel.views import AttemptFiles, StudyView
 
 ABSENT: Final = object()
@@ -38,6 +39,9 @@ def describe_config(
             before = trial.params.get(name, ABSENT)
             was = f"  instead of {show_exact(before)}" if before is not ABSENT else ""
             lines.add(f"{name} = ", (show_exact(value), "warn"), (was, "dim"))
+    if trial.values or trial.constraints:
+        lines.heading("result")
+        describe_values(lines, study, trial)
     _describe_told(lines, values, files)
     _describe_command(lines, attempt, files)
 

@@ -12,11 +12,17 @@ from htr_tui.panel.frame.progress import epoch_bar, epochs_done, step_text
 from htr_tui.panel.frame.sparkline import sparkline
 from htr_tui.panel.screens.metrics import merge_attempts, metric_names, trend
 from htr_tui.panel.screens.parameters import compact_number, describe_set, short_names, show_exact
-from htr_tui.panel.screens.trial_columns import elapsed, epoch_of, value_digits
+from htr_tui.panel.screens.trial_columns import by_words, elapsed, epoch_of, value_digits
 from htr_tui.panel.views import LiveAttempt, StudyView, TrialFiles
 
+ABORTED: Final = "A rule under `abort` in the study file struck: it was given up early; nothing crashed."
 METRICS_SHOWN: Final = 8
 PARAMETERS_SHOWN: Final = 12
+STOPPING_WORDS: Final[Mapping[str, str]] = {
+    "abort": "given up by an abort rule",
+    "window": "stopped as the time window closed",
+}
+"""Why the supervisor ended an attempt, where neither the user nor the pruner did."""
 LOOKS: Final[Mapping[str, Look]] = {
     "queued": "dim",
     "running": "accent",
@@ -38,28 +44,51 @@ def describe_trial(
 ) -> None:
     """What a glance at a trial should tell."""
     state = format.state_symbol(trial.state, lines.is_ascii)
-    lines.add((f"#{trial.number} ", "bold"), (state, LOOKS[trial.state]), (f"  {trial.label or ''}", "dim"))
-    if trial.value is not None:
-        lines.add(f"value {format.number(trial.value, value_digits(trial.value))}")
-    _describe_progress(lines, trial, live, now)
+    made = " ".join(part for part in (trial.label, by_words(trial)) if part)
+    lines.add((f"#{trial.number} ", "bold"), (state, LOOKS[trial.state]), (f"  {made}", "dim"))
+    describe_values(lines, study, trial)
+    _describe_progress(lines, trial, live, now, study.waiting if study is not None and study.is_active else None)
     _describe_metrics(lines, study, trial, files)
     _describe_failure(lines, trial, files)
     lines.heading("parameters")
     describe_params(lines, trial.params)
-    if len(trial.attempts) > 1 or any(attempt.set for attempt in trial.attempts):
+    if len(trial.attempts) > 1 or any(attempt.set or attempt.stopping == "window" for attempt in trial.attempts):
         lines.heading("attempts")
         for attempt in trial.attempts:
             describe_attempt(lines, attempt, now)
 
 
-def _describe_progress(lines: Lines, trial: TrialRecord, live: LiveAttempt | None, now: float) -> None:
+def describe_values(lines: Lines, study: StudyView | None, trial: TrialRecord) -> None:
+    """What the trial is worth, and how it stands to the constraints."""
+    if study is not None and study.has_many_objectives:
+        for place, value in enumerate(trial.values):
+            way = study.facts.directions[place] if place < len(study.facts.directions) else ""
+            name = study.facts.objectives[place] if place < len(study.facts.objectives) else f"value {place + 1}"
+            lines.add(format.number(value, value_digits(value)), (f"  {way} {name}", "dim"))
+        if trial.number in study.pareto:
+            lines.add(("on the Pareto front: no other is better in every way", "good"))
+    elif trial.value is not None:
+        lines.add(f"value {format.number(trial.value, value_digits(trial.value))}")
+    texts = study.facts.constraints if study is not None else ()
+    for place, over in enumerate(trial.constraints):
+        name = texts[place] if place < len(texts) else f"constraint {place + 1}"
+        kept = over <= 0
+        verdict = "kept" if kept else f"broken by {format.number(over, value_digits(over))}"
+        lines.add((f"{name}: ", "dim"), (verdict, "good" if kept else "warn"))
+    if not trial.is_feasible:
+        lines.add(("infeasible: never the best, whatever its value", "warn"))
+
+
+def _describe_progress(
+    lines: Lines, trial: TrialRecord, live: LiveAttempt | None, now: float, waiting: str | None
+) -> None:
     epoch, epochs = epoch_of(trial, live)
     if trial.state != "running":
         if epoch is not None:
             spent = format.duration(trial.seconds(now))
             lines.add((f"epoch {epoch}/{epochs or '?'} in {spent}", "dim"))
-        elif trial.state == "queued":
-            lines.add(("waits for a free slot", "dim"))
+        if trial.state == "queued":
+            lines.wrap(f"waits: {waiting}" if waiting else "waits for a free slot", "dim", limit=3)
         return
     lines.add(epoch_bar(live, epoch, epochs, max(6, lines.width - 16), lines.is_ascii))
     left = seconds_left(trial, live, now)
@@ -109,6 +138,8 @@ def _describe_failure(lines: Lines, trial: TrialRecord, files: TrialFiles | None
         return
     lines.heading(f"{'!' if lines.is_ascii else '⚑'} {last.category}")
     lines.wrap(last.title or "", "bad", limit=3)
+    if last.category == "aborted":
+        lines.wrap(ABORTED, "dim", limit=4)
     attempt = files.attempt(last.number) if files is not None else None
     for fix in _usable_fixes(attempt.finding if attempt is not None else None)[:1]:
         lines.wrap(str(fix.get("effect") or ""), "dim", limit=3)
@@ -144,5 +175,7 @@ def describe_attempt(lines: Lines, attempt: AttemptRecord, now: float) -> None:
         (f"{mark} {attempt.category or attempt.state}", LOOKS[attempt.state]),
         (f"  {attempt.reason}, {elapsed(spent) if is_running else format.duration(spent)}", "dim"),
     )
+    if (why := STOPPING_WORDS.get(attempt.stopping or "")) is not None:
+        lines.add((f"  {why}", "dim"))
     if attempt.set or attempt.fix:
         lines.wrap(f"{attempt.fix or 'by hand'}: {describe_set(attempt.set)}", "dim", indent="  ", limit=3)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from htr_tui.files import to_number
 from htr_tui.journal.records import TRIAL_STATES, TrialRecord
 from htr_tui.panel.screens.parameters import short_names
+from htr_tui.panel.screens.trial_columns import by_words
 
 Predicate = Callable[[TrialRecord], bool]
 
@@ -31,6 +32,8 @@ _FIELDS: Final[Mapping[str, Callable[[TrialRecord], Any]]] = {
     "attempts": lambda trial: len(trial.attempts),
     "finding": lambda trial: trial.category,
     "label": lambda trial: trial.label,
+    "by": lambda trial: by_words(trial),
+    "feasible": lambda trial: "yes" if trial.is_feasible else "no",
     "gb": lambda trial: None if trial.peak_gpu_bytes is None else trial.peak_gpu_bytes / 1024**3,
 }
 
@@ -65,7 +68,9 @@ def _word(word: str) -> Predicate:
 
 def texts_of(trial: TrialRecord) -> list[str]:
     """What a search for text looks at."""
-    texts = [str(trial.number), trial.state, trial.category or "", trial.label or ""]
+    texts = [str(trial.number), trial.state, trial.category or "", trial.label or "", by_words(trial)]
+    if not trial.is_feasible:
+        texts.append("infeasible")
     texts += [str(value)[:200] for value in trial.params.values()]
     last = trial.last_attempt
     if last is not None:

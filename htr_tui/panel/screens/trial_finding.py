@@ -15,6 +15,7 @@ from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.screens.dialogs import Choice, ChoiceList
 from htr_tui.panel.screens.parameters import describe_set
+from htr_tui.panel.screens.trial_detail import ABORTED
 from htr_tui.panel.views import AttemptFiles
 from htr_tui.triage.finding import Finding, Fix
 
@@ -105,6 +106,11 @@ def _describe_nothing(lines: Lines, attempt: AttemptRecord | None, files: Attemp
         lines.add(("still running: nothing has failed", "good"))
     elif attempt.state in ("complete", "pruned", "stopped"):
         lines.add((f"this attempt is {attempt.state}: nothing failed", "good"))
+    elif attempt.category == "aborted":
+        lines.wrap(attempt.title or "aborted", "bad", limit=4)
+        lines.blank()
+        lines.wrap(ABORTED, limit=4)
+        lines.wrap("r runs it again, under the same rule; to give it more time, change the rule.", "dim", limit=3)
     else:
         lines.wrap(f"{attempt.title or 'It failed'}; triage has written no finding. The log may tell more.", "warn")
     if attempt is not None and attempt.exit_code is not None:

@@ -22,11 +22,18 @@ from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import PlaceRequested, TrialOpened
 from htr_tui.panel.screens.base import WIDE, PanelScreen
 from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.trial_columns import CellContext, TrialColumn, fit_columns, trial_columns
+from htr_tui.panel.screens.trial_columns import (
+    CellContext,
+    TrialColumn,
+    fit_columns,
+    minimized_columns,
+    trial_columns,
+)
 from htr_tui.panel.screens.trial_detail import describe_trial
 from htr_tui.panel.screens.trial_filter import FilterMistake, Predicate, parse_filter, texts_of
 from htr_tui.panel.screens.trial_rows import TrialRows
 from htr_tui.panel.widgets.trial_table import VirtualTable
+from htr_tui.text import clean_text
 
 MANY: Final = 5000
 """Trials from which on sorting and filtering leave the event loop."""
@@ -83,7 +90,11 @@ class TrialsScreen(PanelScreen):
         self._take_changes()
         best = study.best.number if study is not None and study.best is not None else None
         self.rows.context = CellContext(
-            self.panel.clock(), best, self.panel.store.live(self._study), self.panel.is_ascii
+            self.panel.clock(),
+            best,
+            study.pareto if study is not None else frozenset(),
+            self.panel.store.live(self._study),
+            self.panel.is_ascii,
         )
         self.table.set_empty_text(self._empty_text())
         self.table.refresh_rows()
@@ -122,6 +133,8 @@ class TrialsScreen(PanelScreen):
             return "Reading the journal ..."
         if self._filter_text:
             return f"No trial fits the filter {self._filter_text}: press f to change it, esc to drop it."
+        if study.waiting and study.is_active:
+            return f"No trials yet: the study waits: {clean_text(study.waiting, 200)}"
         return "No trials yet: they appear as the supervisor makes them."
 
     def _draw_detail(self) -> None:
@@ -264,12 +277,13 @@ class TrialsScreen(PanelScreen):
     def _sort_by(self, key: str) -> None:
         self._sort = key
         directions = self._directions()
-        self._is_descending = key not in ("state", "finding") and not (key == "value" and directions == "minimize")
+        is_minimized = key in minimized_columns(directions)
+        self._is_descending = key not in ("state", "finding") and not is_minimized
         self._arrange()
 
-    def _directions(self) -> str:
+    def _directions(self) -> tuple[str, ...]:
         study = self.panel.store.study(self._study)
-        return study.facts.directions[0] if study is not None and study.facts.directions else "maximize"
+        return study.facts.directions if study is not None else ()
 
     def _predicate(self) -> Predicate | None:
         study = self.panel.store.study(self._study)
