@@ -55,6 +55,8 @@ class Claim:
     runner: int | None = None
     """Pid, once it runs."""
     since: float | None = None
+    inode: int | None = None
+    """Of the study's folder: in two containers two studies may have the same path."""
 
     @property
     def who(self) -> str:
@@ -75,6 +77,7 @@ class Wish:
     expected_bytes: int | None = None
     priority: int = 0
     since: float = 0.0
+    inode: int | None = None
 
     @property
     def who(self) -> str:
@@ -238,6 +241,7 @@ def _claim(name: str, slug: str, status: os.stat_result, record: dict[str, Any])
         is_shared=record.get("share") is True,
         runner=_whole(record, "runner"),
         since=_time(record),
+        inode=_whole(record, "inode"),
     )
 
 
@@ -253,6 +257,7 @@ def _wish(name: str, status: os.stat_result, record: dict[str, Any]) -> Wish:
         expected_bytes=_whole(record, "expected_bytes"),
         priority=_priority(record),
         since=_time(record) or status.st_mtime,
+        inode=_whole(record, "inode"),
     )
 
 
@@ -268,7 +273,7 @@ def user_name(uid: int) -> str:
 
 def _text(record: Mapping[str, Any], key: str, limit: int) -> str:
     value = record.get(key)
-    return clean_text(value, limit) if isinstance(value, str) else ""
+    return clean_text(value, limit).strip() if isinstance(value, str) else ""
 
 
 def _whole(record: Mapping[str, Any], key: str) -> int | None:

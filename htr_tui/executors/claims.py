@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from htr_tui.devices.board import CLAIM, SIZE, WISH, Board, file_slug, open_folder, scan
+from htr_tui.devices.board import CLAIM, SIZE, STALE_WISH_S, WISH, Board, Claim, Wish, file_slug, open_folder, scan
 from htr_tui.errors import BusyError, StorageError
 from htr_tui.files import dump_line, parse_line
 
@@ -87,6 +87,13 @@ class OpenBoard:
         return HeldFile(self._folder, name, fd, dict(record))
 
 
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
 def _padded(record: dict[str, Any]) -> bytes:
     return dump_line(record)[:SIZE].ljust(SIZE)
 
@@ -97,20 +104,26 @@ class ClaimBoard:
     def __init__(self, folder: Path, *, study: str, path: Path, priority: int = 0, share: bool = False) -> None:
         self.folder = folder
         self.path = str(path)
-        self._facts = {"study": study, "path": self.path, "priority": priority, "share": share}
+        self._inode = _inode(path)
+        self._facts = {
+            "study": study,
+            "path": self.path,
+            "inode": self._inode,
+            "priority": priority,
+            "share": share,
+        }
         self._wish: HeldFile | None = None
         self._wished: tuple[frozenset[str], int | None] | None = None
         self._renewed = 0.0
+
+    def is_ours(self, found: Claim | Wish) -> bool:
+        """Whether a claim or wish is this study's, also one of an earlier supervisor."""
+        return found.path == self.path and found.inode == self._inode
 
     @property
     def wish_since(self) -> float | None:
         """Since when this study waits, in Unix seconds; None if it does not."""
         return self._wish.record["since"] if self._wish is not None else None
-
-    @property
-    def wish_file(self) -> str | None:
-        """Name of our own wish on the board."""
-        return self._wish.name if self._wish is not None else None
 
     @contextmanager
     def choosing(self) -> Iterator[OpenBoard]:
@@ -133,7 +146,12 @@ class ClaimBoard:
         return board.take(CLAIM, device, {**self._facts, **facts, "since": time.time()})
 
     def wish(self, board: OpenBoard, devices: frozenset[str], expected_bytes: int | None) -> None:
-        """Say which devices this study waits for; its place in the queue is that of its first wish."""
+        """Say which devices this study waits for; its place in the queue is that of its first wish.
+
+        Who did not renew it for a while (a pause) queues up again.
+        """
+        if self._wish is not None and time.monotonic() - self._renewed > STALE_WISH_S:
+            self.withdraw()
         wanted = (devices, expected_bytes)
         if self._wish is None:
             record = {**self._facts, "devices": sorted(devices), "expected_bytes": expected_bytes, "since": time.time()}
@@ -160,7 +178,11 @@ class ClaimBoard:
             os.close(folder)
         try:
             record = parse_line(os.pread(fd, SIZE, 0).rstrip(b"\0 \n")) or {}
-            if stat.S_ISREG(os.fstat(fd).st_mode) and record.get("path") == self.path:
+            if (
+                stat.S_ISREG(os.fstat(fd).st_mode)
+                and record.get("path") == self.path
+                and record.get("inode") == self._inode
+            ):
                 os.pwrite(fd, _padded({**record, "runner": pid}), 0)
         finally:
             os.close(fd)

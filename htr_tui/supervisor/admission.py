@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from htr_tui.devices.board import Board, Claim, board_folder, file_slug
+from htr_tui.devices.board import Board, Claim, board_folder, file_slug, read_board
 from htr_tui.devices.host import HostRoom, host_room
 from htr_tui.devices.units import Allowed, DeviceUnit, allowed_units
 from htr_tui.errors import BusyError, StorageError
@@ -94,8 +94,10 @@ class Admission:
         )
         self._expectation = Expectation(spec.trainer.knobs)
         self._host = HostGate(spec.resources, paths, self._expectation, host)
-        self._occupancy = Occupancy(spec.resources, paths, self._expectation, self._board.path)
+        self._occupancy = Occupancy(spec.resources, paths, self._expectation, self._board)
         self._pending: Placement | None = None
+        self._untold: dict[tuple[int, int], str] | None = None
+        """Claims that do not say their runner yet, by trial and attempt; None before the board was looked at."""
         self._told: set[str] = set()
         self._reason: tuple[tuple[Any, ...], float, str] | None = None
 
@@ -152,6 +154,37 @@ class Admission:
             self._reason = None
             self._pending = found
         return found
+
+    def tend(self, running: Running) -> None:
+        """Complete our claims: others find our processes on a device by their runner. To be called at every tick."""
+        if self._untold is None:
+            self._untold = self._left_untold()
+        if not self._untold:
+            return
+        keys = {(trial.number, attempt.number) for trial, attempt in running}
+        for key, file in list(self._untold.items()):
+            runner = self._occupancy.runner(*key) if key in keys else None
+            if key in keys and runner is None:
+                continue  # it is just starting
+            del self._untold[key]
+            if runner is not None:
+                self._tell(file, runner)
+
+    def _tell(self, file: str, runner: int) -> None:
+        try:
+            self._board.tell_runner(file, runner)
+        except (StorageError, OSError):
+            pass  # the claim holds all the same
+
+    def _left_untold(self) -> dict[tuple[int, int], str]:
+        """What an earlier supervisor did not come to."""
+        found = read_board(self._board.folder).claims if self._wants_gpus else ()
+        return {
+            (claim.trial, claim.attempt): claim.file
+            for claim in found
+            if claim.trial is not None and claim.attempt is not None
+            if self._board.is_ours(claim) and claim.runner is None
+        }
 
     def close(self) -> None:
         """Give back what was not used, and wait for nothing."""
@@ -235,12 +268,12 @@ class Admission:
             claim = self._board.claim(
                 board, unit.id, label=unit.label, trial=trial.number, attempt=attempt, expected_bytes=need.bytes
             )
+            self._untold = {**(self._untold or {}), (trial.number, attempt): claim.name}
         return Placement(Slot(slot, (unit.cuda,)), claim)
 
     def _seats(self, units: Sequence[DeviceUnit], board: Board, running: Running) -> list[Seat]:
         report = self._gpus.report()
         own = self._occupancy.own(report, units, board.claims, running)
-        self._tell_runners(board.claims, running)
         return [
             Seat(
                 unit=unit,
@@ -253,13 +286,13 @@ class Admission:
         ]
 
     def _foreign(self, claims: Sequence[Claim], unit: DeviceUnit) -> list[Claim]:
-        return [claim for claim in claims if claim.path != self._board.path and claim.device == file_slug(unit.id)]
+        return [claim for claim in claims if not self._board.is_ours(claim) and claim.device == file_slug(unit.id)]
 
     def _ahead(self, board: Board, unit: DeviceUnit) -> str | None:
         """Who waits for the device and comes first: a higher priority, or the same and earlier."""
         since = self._board.wish_since or time.time()
         for wish in board.wishes:
-            if wish.path == self._board.path or file_slug(unit.id) not in wish.devices:
+            if self._board.is_ours(wish) or file_slug(unit.id) not in wish.devices:
                 continue
             if wish.priority > self._priority or (wish.priority == self._priority and wish.since < since):
                 return wish.who
@@ -275,18 +308,6 @@ class Admission:
         else:
             self._board.wish(board, wanted, need.bytes)
 
-    def _tell_runners(self, claims: Sequence[Claim], running: Running) -> None:
-        """Complete our claims: others find our processes on the device by their runner."""
-        runners = {(t.number, a.number): self._occupancy.runner(t.number, a.number) for t, a in running}
-        for claim in claims:
-            if claim.path != self._board.path or claim.runner is not None:
-                continue
-            if claim.trial is None or claim.attempt is None:
-                continue
-            runner = runners.get((claim.trial, claim.attempt))
-            if runner is not None:
-                self._board.tell_runner(claim.file, runner)
-
     # -- words -----------------------------------------------------------------------------------------------------
 
     def _waiting(self, key: tuple[Any, ...], reason: str) -> Waiting:
@@ -297,7 +318,7 @@ class Admission:
         return Waiting(self._reason[2])
 
     def _key(self, obstacles: Sequence[Obstacle]) -> tuple[Any, ...]:
-        return tuple((obstacle.unit.id, obstacle.kind) for obstacle in obstacles)
+        return tuple((found.unit.id, found.kind, "" if found.kind == "memory" else found.text) for found in obstacles)
 
     def _words(self, obstacles: Sequence[Obstacle], board: Board, running: Running) -> str:
         runners = {claim.runner for claim in board.claims} | {

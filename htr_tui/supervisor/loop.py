@@ -157,6 +157,7 @@ class Supervisor:
             self._starter.look_again()
         running = self.ledger.running()
         self._gpus.sample({self.paths.attempt(t.number, a.number): self._executor for t, a in running})
+        self._admission.tend(running)
         for trial, attempt in running:
             self._attempts.follow(trial.number, attempt.number, must_stop=self._must_stop())
         self._memory.heal(fold)

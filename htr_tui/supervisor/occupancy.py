@@ -9,6 +9,7 @@ from htr_tui.devices.board import Claim, file_slug
 from htr_tui.devices.nvml import DeviceReport, GpuProcess
 from htr_tui.devices.process_tree import by_runner, known_bytes, process_facts
 from htr_tui.devices.units import DeviceUnit, device_units, find_units
+from htr_tui.executors.claims import ClaimBoard
 from htr_tui.files import read_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
@@ -24,11 +25,13 @@ STRANGERS: Final = 2
 class Occupancy:
     """Finds the device of every attempt again, also after a restart and when cards are gone."""
 
-    def __init__(self, resources: ResourcesSpec, paths: StudyPaths, expectation: Expectation, study_path: str) -> None:
+    def __init__(
+        self, resources: ResourcesSpec, paths: StudyPaths, expectation: Expectation, board: ClaimBoard
+    ) -> None:
         self._given = None if resources.expect_gpu_gb is None else int(resources.expect_gpu_gb * 1e9)
         self._paths = paths
         self._expectation = expectation
-        self._study_path = study_path
+        self._board = board
         self._device: dict[tuple[int, int], str] = {}
         """Device id by trial and attempt, as this supervisor gave them."""
         self._runners: dict[tuple[int, int], int] = {}
@@ -99,7 +102,7 @@ class Occupancy:
             yield given
             return
         for claim in claims:
-            if (claim.path, claim.trial, claim.attempt) == (self._study_path, trial, attempt.number):
+            if self._board.is_ours(claim) and (claim.trial, claim.attempt) == (trial, attempt.number):
                 yield next((unit.id for unit in units if file_slug(unit.id) == claim.device), claim.device)
                 return
         for name in attempt.devices:
@@ -114,7 +117,7 @@ class Occupancy:
 
     def others(self, unit: DeviceUnit, claims: Sequence[Claim]) -> list[Tenant]:
         """Attempts of other studies on a device."""
-        foreign = [c for c in claims if c.path != self._study_path and c.device == file_slug(unit.id)]
+        foreign = [c for c in claims if not self._board.is_ours(c) and c.device == file_slug(unit.id)]
         if not foreign:
             return []
         processes = by_runner(unit.processes, [claim.runner for claim in foreign if claim.runner is not None])
