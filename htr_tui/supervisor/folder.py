@@ -60,6 +60,7 @@ def create_study_folder(
         (staging / "trials").mkdir()
         write_atomic(staging / "study.yaml", text)
         copy_files(spec.trainer, base, staging / "files")
+        write_atomic(staging / "created.json", dump_line(created))
         write_atomic(staging / "journal.jsonl", dump_line(created))
         os.rename(staging, paths.root)
         fsync_directory(runs)

@@ -24,6 +24,7 @@ from htr_tui.supervisor.gpus import GpuRecorder
 from htr_tui.supervisor.ledger import Recorded, StudyLedger
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.mirror import MirrorKeeper
+from htr_tui.supervisor.recover import forgotten_records
 from htr_tui.supervisor.requests import Requests
 from htr_tui.supervisor.starter import Starter
 
@@ -87,6 +88,8 @@ class Supervisor:
         if self.ledger.fold.skipped:
             lines = self.ledger.fold.skipped
             self.ledger.note("warning", f"{lines} lines of the journal could not be read and were skipped")
+        for record in list(forgotten_records(self.paths, self.ledger.fold)):
+            self.ledger.record(**record)
         self._requests.continue_stopped()
         self._connect_memory()
         self._mirror.start(ahead=self._admission.capacity(self.ledger.fold))
@@ -162,6 +165,7 @@ class Supervisor:
             self._attempts.follow(trial.number, attempt.number, must_stop=self._must_stop())
         self._memory.heal(fold)
         self._starter.adopt_asked()
+        self._starter.adopt_forgotten()
         self._pause_if_failing()
         self._starter.start_what_fits()
         self._mirror.keep()

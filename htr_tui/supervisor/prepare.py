@@ -18,6 +18,7 @@ from htr_tui.study.rendering import RenderedTrainer, render_trainer
 from htr_tui.study.safe_yaml import dump_yaml
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.launch_files import LaunchFiles
+from htr_tui.supervisor.recover import START, TRIAL
 
 _SAY_WHY = "import sys; sys.stderr.write(sys.argv[1] + chr(10)); sys.exit(2)"
 """What runs instead of a trainer whose command cannot be made: the attempt fails with the reason in its log."""
@@ -113,8 +114,11 @@ def write_attempt(
     overrides: dict[str, Any],
     env: dict[str, str],
     resume_from: int | None,
+    start: dict[str, Any] | None = None,
 ) -> None:
     """Make the folder and everything that the runner and the trainer read. Written again it is the same.
+
+    `start` is what the journal will say of the attempt's start; it stands in command.json too (supervisor/recover.py).
 
     `env` is what is added besides the study's own variables, and wins over them.
     """
@@ -135,6 +139,8 @@ def write_attempt(
         "env": {"PYTHONUNBUFFERED": "1", **rendered.env, **env},
         "devices": env.get("CUDA_VISIBLE_DEVICES"),
         "grace_s": spec.trainer.grace_s,
+        TRIAL: {"params": trial.params, "label": trial.label, "by": trial.by},
+        START: start or {},
     }
     write_json(files.command, command)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from htr_tui.journal.records import AttemptRequest, TrialRecord
 from htr_tui.study.spec import StudySpec
@@ -14,6 +15,7 @@ from htr_tui.supervisor.launch_files import LaunchFiles
 from htr_tui.supervisor.ledger import StudyLedger
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.prepare import checkpointed_attempt, trainer_environment, write_attempt
+from htr_tui.supervisor.recover import claimed_start
 from htr_tui.tracking.state import run_id_of
 
 
@@ -38,6 +40,8 @@ class Starter:
         self._admission = admission
         self._files = LaunchFiles(ledger.paths)
         self._is_exhausted = False
+        self._looked_at: set[tuple[int, int]] = set()
+        """Places of attempts that are known not to be claimed by anybody."""
 
     # -- whether ---------------------------------------------------------------------------------------------------
 
@@ -73,7 +77,9 @@ class Starter:
         """Trials that Optuna handed out just before a crash, and the journal does not know yet."""
         for asked in self._memory.take_orphans():
             if asked.number not in self._ledger.fold.trials:
-                self._ledger.record("trial_created", trial=asked.number, params=asked.params, label=asked.label)
+                self._ledger.record(
+                    "trial_created", trial=asked.number, params=asked.params, label=asked.label, by=asked.by
+                )
 
     def start_what_fits(self) -> None:
         """Start trials until the slots are full, the budget is used up, or something has to be waited for."""
@@ -108,10 +114,22 @@ class Starter:
         asked, self._is_exhausted = self._memory.ask(self._ledger.fold)
         if asked is None:
             return False
-        self._ledger.record("trial_created", trial=asked.number, params=asked.params, label=asked.label)
+        self._ledger.record("trial_created", trial=asked.number, params=asked.params, label=asked.label, by=asked.by)
         return True
 
     # -- start -----------------------------------------------------------------------------------------------------
+
+    def adopt_forgotten(self) -> None:
+        """Attempts that a runner claimed although the journal does not know them, because it was cut."""
+        for trial in self._ledger.fold.in_state("queued"):
+            number = trial.attempts[-1].number + 1 if trial.attempts else 1
+            if (trial.number, number) in self._looked_at:
+                continue
+            self._looked_at.add((trial.number, number))
+            start = claimed_start(self._paths.attempt(trial.number, number))
+            if start is not None:
+                self._ledger.record("attempt_started", trial=trial.number, attempt=number, **start)
+                self._memory.changed(trial.number)
 
     def _start(self, trial: TrialRecord, place: Placement) -> None:
         """Folder first, journal second, runner last: whatever is missing after a crash tells how far we were."""
@@ -129,6 +147,15 @@ class Starter:
             tracking_uri=self._ledger.fold.facts.tracking_uri,
             run_id=run_id_of(self._paths, trial.number),
         )
+        start: dict[str, Any] = {
+            "reason": request.reason,
+            "fix": request.fix,
+            "set": overrides,
+            "env": env,
+            "resume_from": resume_from,
+            "devices": list(place.slot.devices),
+            "slot": place.slot.number,
+        }
         for message in self._files.changes(self._spec.trainer):
             self._ledger.note("warning", message, trial.number)
         write_attempt(
@@ -140,18 +167,13 @@ class Starter:
             overrides=overrides,
             env={**added, **env},
             resume_from=resume_from,
+            start=start,
         )
         self._ledger.record(
             "attempt_started",
             trial=trial.number,
             attempt=number,
-            reason=request.reason,
-            fix=request.fix,
-            set=overrides,
-            env=env,
-            resume_from=resume_from,
-            devices=list(place.slot.devices),
-            slot=place.slot.number,
+            **start,
         )
         self._executor.start(self._paths.attempt(trial.number, number), keep_open=place.keep_open)
         place.handed_over()
