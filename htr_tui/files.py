@@ -164,16 +164,26 @@ class LineAppender:
         data = b"".join(dump_line(record) for record in records)
         if self._torn:
             data = b"\n" + data
-        written = 0
+        before, written = os.fstat(self._fd).st_size, 0
         try:
             while written < len(data):
                 written += os.write(self._fd, data[written:])
         except OSError:
             self._torn = self._torn or written > 0
+            if written:
+                self._take_back(before)
             raise
         self._torn = False
         if self._durable:
             os.fsync(self._fd)
+
+    def _take_back(self, size: int) -> None:
+        """Half of what was to be written together is worse than nothing of it."""
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError:
+            return
+        self._torn = self._ends_torn()
 
     def close(self) -> None:
         """Close the file; appending afterwards is an error."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +16,12 @@ from htr_tui.files import read_json, write_json
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.runner import descendants
-from htr_tui.processes.sweep import TOKEN, kill_token, processes_with_token
+from htr_tui.processes.sweep import FOLDER, TOKEN, end_marked, processes_with_token
 
 RUNNER = Path(__file__).resolve().parent.parent / "processes" / "runner.py"
+
+NOW_DEADLINE_S = 10.0
+"""A runner takes 5 s for `stop --now`, and a little for the sweep; later than this it is stuck."""
 
 Phase = Literal["starting", "running", "ended", "lost"]
 
@@ -38,6 +43,8 @@ class LocalExecutor:
     def __init__(self) -> None:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._handles: dict[Path, int] = {}
+        self._deadlines: dict[Path, float] = {}
+        """When a runner that was asked to end now is ended for it."""
 
     def start(self, attempt: AttemptPaths, *, keep_open: tuple[int, ...] = ()) -> None:
         """Start the runner of an attempt whose command.json is written.
@@ -46,7 +53,7 @@ class LocalExecutor:
         """
         with open(attempt.root / "runner.log", "ab") as log:
             self._children[attempt.root] = subprocess.Popen(
-                [sys.executable, "-I", str(RUNNER), str(attempt.root)],
+                [sys.executable, "-I", "-S", str(RUNNER), str(attempt.root)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -61,23 +68,34 @@ class LocalExecutor:
         child_ended = child is None or child.poll() is not None
         identity = ProcessIdentity.from_json(read_json(attempt.runner))
         if identity is not None and identity.is_alive():
+            if time.monotonic() < self._deadlines.get(attempt.root, math.inf):
+                return AttemptPhase("running")
+            identity.send(signal.SIGKILL)  # it was to end now, and did not
+            self._end_rest(attempt)
             return AttemptPhase("running")
         if (exit_record := read_json(attempt.exit)) is not None:
             self._forget(attempt)
             return AttemptPhase("ended", exit_record)
-        if not child_ended:
+        is_removed = not attempt.command.exists()
+        if not child_ended and not is_removed:
             return AttemptPhase("starting")
-        if identity is None and self._give_up(attempt):
+        if identity is None and not is_removed and self._give_up(attempt):
             return AttemptPhase("starting")
+        if child is not None and child.poll() is None:
+            child.kill()
         self._end_rest(attempt)
         self._forget(attempt)
-        return AttemptPhase("lost", never_started=identity is None)
+        return AttemptPhase("lost", never_started=identity is None and not is_removed)
 
     def stop(self, attempt: AttemptPaths, *, now: bool) -> None:
         """Ask the runner to stop the trainer, with its grace time or at once."""
         identity = ProcessIdentity.from_json(read_json(attempt.runner))
-        if identity is not None:
-            identity.send(signal.SIGUSR1 if now else signal.SIGTERM)
+        if identity is None:
+            return
+        identity.send(signal.SIGUSR1 if now else signal.SIGTERM)
+        identity.send(signal.SIGCONT)  # a runner that somebody stopped would never hear of it
+        if now:
+            self._deadlines.setdefault(attempt.root, time.monotonic() + NOW_DEADLINE_S)
 
     def wait_handles(self, attempts: list[AttemptPaths]) -> list[int]:
         """File descriptors that become readable when a runner ends (pidfds), for `select`."""
@@ -128,12 +146,13 @@ class LocalExecutor:
         return False
 
     def _end_rest(self, attempt: AttemptPaths) -> None:
+        marks = [f"{FOLDER}={attempt.root}"]
         token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
-        if token:
-            kill_token(str(token))
+        end_marked([*marks, f"{TOKEN}={token}"] if token else marks)
 
     def _forget(self, attempt: AttemptPaths) -> None:
         self._children.pop(attempt.root, None)
+        self._deadlines.pop(attempt.root, None)
         handle = self._handles.pop(attempt.root, None)
         if handle is not None:
             os.close(handle)

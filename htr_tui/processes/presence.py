@@ -13,6 +13,7 @@ from htr_tui.files import read_json, to_number, write_json
 from htr_tui.processes.identity import ProcessIdentity
 
 HEARTBEAT_S = 10.0
+VANISH_S = 1.0
 SILENT_S = 60.0
 """A supervisor of another machine is presumed dead after this long without a heartbeat."""
 
@@ -46,8 +47,18 @@ def read_presence(path: Path, now: float | None = None) -> Presence | None:
         alive = False  # this machine, but another boot
     else:
         now = time.time() if now is None else now
-        alive = heartbeat is not None and now - heartbeat < SILENT_S
+        alive = heartbeat is not None and now - _believable(heartbeat, now, path) < SILENT_S
     return Presence(alive, identity.pid, identity.host, heartbeat, to_number(record.get("started")), here)
+
+
+def _believable(heartbeat: float, now: float, path: Path) -> float:
+    """A heartbeat from the future tells of a wrong clock: then the file's own time counts."""
+    if heartbeat <= now + SILENT_S:
+        return heartbeat
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 class PresenceLock:
@@ -74,7 +85,21 @@ class PresenceLock:
         except OSError as error:
             os.close(fd)
             raise _busy(read_presence(self._record_path)) from error
+        if (other := self._other_supervisor()) is not None:
+            os.close(fd)  # the lock's file was removed under a living supervisor: two locks, one study
+            raise _busy(other)
         self._fd = fd
+
+    def _other_supervisor(self) -> Presence | None:
+        """Who is there although the lock was free; a killed one lets go of its lock a moment before it is gone."""
+        deadline = time.monotonic() + VANISH_S
+        while (presence := read_presence(self._record_path)) is not None:
+            if not presence.alive or not presence.is_here or presence.pid == os.getpid():
+                return None
+            if time.monotonic() > deadline:
+                return presence
+            time.sleep(0.02)
+        return None
 
     def beat(self, *, force: bool = False) -> None:
         """Renew the heartbeat when it is due; a full disk costs the heartbeat only."""

@@ -7,6 +7,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from htr_tui.files import iterate_records, read_json
@@ -180,38 +181,42 @@ def _mlflow(stage: Stage, fold: StudyFold) -> Iterator[str]:
     with closing(sqlite3.connect(f"file:{stage.base}/runs/mlflow.db?mode=ro", uri=True)) as connection:
         runs = _runs(connection)
     for kind, expected in (("study", 1), ("trial", len(fold.trials))):
-        count = sum(run["tags"].get("htr_tui.kind") == kind for run in runs)
+        count = sum(run.tags.get("htr_tui.kind") == kind for run in runs)
         if count != expected:
             yield f"MLflow has {count} runs of the kind {kind}, not {expected}"
     for run in runs:
-        if run["tags"].get("htr_tui.kind") != "trial":
+        if run.tags.get("htr_tui.kind") != "trial":
             continue
-        trial = fold.trials[int(run["tags"]["htr_tui.trial"])]
-        if run["status"] != MLFLOW_STATES[trial.state]:
-            yield f"MLflow calls trial {trial.number} {run['status']}, it is {trial.state}"
-        if not math.isclose(float(run["params"].get("lr", "nan")), trial.params["lr"]):
-            yield f"MLflow's lr of trial {trial.number} is {run['params'].get('lr')}"
-        if trial.state == "complete" and not math.isclose(
-            run["metrics"].get("objective_value", math.nan), trial.value or math.nan
-        ):
-            yield f"MLflow's value of trial {trial.number} is {run['metrics'].get('objective_value')}"
+        trial = fold.trials[int(run.tags["htr_tui.trial"])]
+        if run.status != MLFLOW_STATES[trial.state]:
+            yield f"MLflow calls trial {trial.number} {run.status}, it is {trial.state}"
+        if not math.isclose(float(run.params.get("lr", "nan")), trial.params["lr"]):
+            yield f"MLflow's lr of trial {trial.number} is {run.params.get('lr')}"
+        value = run.metrics.get("objective_value", math.nan)
+        if trial.state == "complete" and not math.isclose(value, trial.value or math.nan):
+            yield f"MLflow's value of trial {trial.number} is {value}"
 
 
-def _runs(connection: sqlite3.Connection) -> list[dict[str, dict[str, str] | str | dict[str, float]]]:
+@dataclass(frozen=True, slots=True)
+class MlflowRun:
+    """One of MLflow's runs."""
+
+    status: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    metrics: dict[str, float]
+
+
+def _runs(connection: sqlite3.Connection) -> list[MlflowRun]:
     found = []
     for run_id, status in connection.execute(
         "SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'"
     ).fetchall():
-        found.append(
-            {
-                "status": status,
-                "tags": dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,))),
-                "params": dict(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,))),
-                "metrics": dict(
-                    connection.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (run_id,))
-                ),
-            }
-        )
+        tables = [
+            dict(connection.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", (run_id,)).fetchall())
+            for table in ("tags", "params", "latest_metrics")
+        ]
+        found.append(MlflowRun(status, *tables))
     return found
 
 

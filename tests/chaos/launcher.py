@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -154,14 +153,12 @@ def _be_supervisor(supervise: Callable[[], None], log: Path) -> None:
             supervise()
             status = 0
         except BusyError as error:
-            print(error, file=sys.stderr, flush=True)
             status = BUSY
-        except HtrError as error:
             print(error, file=sys.stderr, flush=True)
-            status = REFUSED_BY_DISK if "disk" in str(error) else 1
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, HtrError) as error:
+            is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space" in str(error)
+            status = REFUSED_BY_DISK if is_full else 1
             traceback.print_exc()
-            status = REFUSED_BY_DISK if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else 1
         sys.stderr.flush()
     except BaseException:
         traceback.print_exc()

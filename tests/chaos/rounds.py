@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from htr_tui.tracking.state import tracking_status
 from tests.chaos.checks import broken_promises
-from tests.chaos.plan import Round
+from tests.chaos.plan import Round, Strike
 from tests.chaos.processes import send
 from tests.chaos.stage import Stage, set_stage
 from tests.chaos.strikes import STRIKES
@@ -82,11 +83,20 @@ def _play(stage: Stage) -> None:
             return
         if time.monotonic() - stage.started >= waiting[0].at:
             strike = waiting.pop(0)
-            told = STRIKES[strike.kind][0](stage, Random(strike.seed))
+            told = _strike(stage, strike)
             stage.tell(f"{strike.kind}: {told or 'nobody there'}")
             if told:
                 stage.done[strike.kind] += 1
         time.sleep(POLL_S)
+
+
+def _strike(stage: Stage, strike: Strike) -> str | None:
+    try:
+        return STRIKES[strike.kind][0](stage, Random(strike.seed))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return None
 
 
 def _calm_down(stage: Stage) -> None:
@@ -97,9 +107,10 @@ def _calm_down(stage: Stage) -> None:
     _wait(stage, stage.is_finished, "the study to finish")
     stage.start_supervisor()
     _wait(stage, stage.is_finished, "one more start to repair what is left")
-    if stage.panel is not None and stage.panel.process.poll() is None:
-        stage.panel.press("q")
-        _wait(stage, lambda: stage.panel is None or stage.panel.process.poll() is not None, "the panel to quit")
+    panel = stage.panel
+    if panel is not None and panel.process.poll() is None:
+        panel.press("q")
+        _wait(stage, lambda: panel.process.poll() is not None, "the panel to quit")
     if stage.plan.tracking == "sqlite":
         _wait(stage, lambda: tracking_status(stage.paths).drained and not stage.census().mirrors, "the mirror")
     elif stage.plan.tracking == "http":
@@ -135,5 +146,3 @@ def _count(stage: Stage, outcome: Outcome) -> None:
 def _cpu_s() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-

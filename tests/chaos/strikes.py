@@ -357,5 +357,3 @@ STRIKES: dict[str, tuple[Strike, float]] = {
 def weights() -> dict[str, float]:
     """Kinds that may be drawn."""
     return {kind: weight for kind, (_, weight) in STRIKES.items() if weight > 0}
-
-
