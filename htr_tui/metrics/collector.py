@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from htr_tui.files import dump_line
-from htr_tui.metrics.events import MAX_COUNT, MAX_NAME, MetricsEvent, all_events
+from htr_tui.files import MAX_LINE, dump_line, parse_line
+from htr_tui.metrics.events import MAX_COUNT, MAX_NAME, MetricsEvent, all_events, parse_event
 
 MAX_CELLS = 2_000_000
 """Values (epochs times names) collected of one attempt; what comes after is counted, not taken."""
@@ -176,11 +176,32 @@ class Collector:
         for event in all_events(self._path):
             if isinstance(event, MetricsEvent) and event.source == self.name:
                 self._written.update(((event.epoch, name), value) for name, value in event.values.items())
+        self._end_own_line()
+
+    def _end_own_line(self) -> None:
+        """A line of ours that lacks nothing but its end (a full disk, a power cut) is ended, not written twice."""
+        line = _unended_line(self._path)
+        record = parse_line(line) if line else None
+        event = parse_event(record)[0] if record is not None else None
+        if isinstance(event, MetricsEvent) and event.source == self.name:
+            append_lines(self._path, b"", may_end_torn=True)
+            self._written.update(((event.epoch, name), value) for name, value in event.values.items())
 
 
 def is_metric_name(name: str) -> bool:
     """Whether a reader of events takes the name, and it can be shown as it is."""
     return 0 < len(name) <= MAX_NAME and name.isprintable()
+
+
+def _unended_line(path: Path) -> bytes:
+    """What stands behind the last end of a line."""
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - MAX_LINE))
+            return file.read().rpartition(b"\n")[2]
+    except OSError:
+        return b""
 
 
 def append_lines(path: Path, data: bytes, *, may_end_torn: bool) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 CHUNK = 1 << 18
 """Bytes of one read; a line without an end within them is no line of ours."""
-MARK = 64
+MARK = 1024
 """Bytes before the offset that must still be there, else the file is another one in the same place."""
 MAX_CANDIDATES = 1000
 """Files looked at for one pattern."""
@@ -85,7 +85,11 @@ class GrowingFile:
         self._ends = ends
         self._offset = 0
         self._file: tuple[int, int] | None = None
-        self._looked_at: tuple[int, int, int, int, bool] | None = None
+        self._looked_at: tuple[int, int] = (-1, -1)
+        """Size and time of the file at the last look."""
+        self._is_done = False
+        """Whether that look left nothing, final or not."""
+        self._was_final = False
         self._mark = b""
         self._is_inside_overlong = False
 
@@ -110,27 +114,34 @@ class GrowingFile:
 
     def _read(self, fd: int, *, final: bool) -> Chunk:
         facts = os.fstat(fd)
-        look = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, final)
-        if look == self._looked_at:
+        is_same = self._file == (facts.st_dev, facts.st_ino) and self._looked_at == (facts.st_size, facts.st_mtime_ns)
+        if is_same and self._is_done and final == self._was_final:
             return Chunk()
         self.trouble = ""
         restarted = self._was_replaced(fd, facts)
         self._file = (facts.st_dev, facts.st_ino)
+        self._looked_at, self._was_final = (facts.st_size, facts.st_mtime_ns), final
         if restarted:
             self._offset, self._mark, self._is_inside_overlong = 0, b"", False
-        data = os.pread(fd, CHUNK, self._offset)
+        # Not beyond the size of this look: so a file that has the same size at the next one has not grown.
+        wanted = min(CHUNK, facts.st_size - self._offset)
+        data = os.pread(fd, wanted, self._offset)
         at_end = len(data) < CHUNK
         lines, used = self._cut(data, is_whole=final and at_end, is_full=not at_end)
         if used:
             self._offset += used
             self._mark = (self._mark + data[:used])[-MARK:]
-        self._looked_at = look if at_end else None
+        self._is_done = at_end
         return Chunk(tuple(lines), at_end, restarted)
 
     def _was_replaced(self, fd: int, facts: os.stat_result) -> bool:
+        """Another file, a shorter one, one of the same size written anew, or other bytes before the offset."""
         if self._file is None or not self._offset:
             return False
         if self._file != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
+            return True
+        size, time_ns = self._looked_at
+        if size == facts.st_size and time_ns != facts.st_mtime_ns:
             return True
         return os.pread(fd, len(self._mark), self._offset - len(self._mark)) != self._mark
 

@@ -60,9 +60,14 @@ class Shapes:
         return next((key for key in reversed(self._at) if isinstance(key, str)), "value")
 
     def _list(self, items: list[Any]) -> Iterator[Observation]:
+        tells_epoch = any(isinstance(item, dict) and self._epoch_key(item) is not None for item in items)
         for index, item in enumerate(items, 1):
             if isinstance(item, dict):
-                yield from self._record(self._leaves(item), index)
+                leaves = self._leaves(item)
+                if tells_epoch and self._rule.name is None and self._epoch_key(leaves) is None:
+                    self.skipped += 1  # where records tell their epoch, one that does not is of none
+                    continue
+                yield from self._record(leaves, index)
             elif (number := number_of(item)) is not None:
                 yield Observation(index, {self._own_name: number})
             else:

@@ -14,8 +14,8 @@ from htr_tui.metrics.json_shapes import Key, Shapes
 
 MAX_JSON = 32 << 20
 """Bytes; a larger file is no record of metrics."""
-REST = 10.0
-"""After a file that took a second to read it is left alone for ten, so that no huge one takes all our time."""
+SLOW_S, REST = 0.05, 10.0
+"""A file that takes long to read (seconds) is then left alone for so many times that, lest it takes all our time."""
 
 
 class JsonSource:
@@ -53,7 +53,8 @@ class JsonSource:
             return Reading()
         self._trouble, self._bad_lines = "", bad_lines
         found = list(self._shapes.observations(values))
-        self._not_before = time.monotonic() + REST * (time.monotonic() - began)
+        took = time.monotonic() - began
+        self._not_before = began + took + (REST * took if took > SLOW_S else 0.0)
         return Reading(found)
 
     def _read_changed(self) -> str | None:

@@ -37,6 +37,8 @@ class _EventFile:
     prefix: str
     """The folder below the root, as `train/`; empty in the root."""
     file: tuple[int, int] | None = None
+    looked_at: tuple[int, int] = (-1, -1)
+    """Size and time at the last look."""
     offset: int = 0
     bad: int = 0
     stuck_at: int = -1
@@ -121,10 +123,12 @@ def _read(file: _EventFile) -> list[Scalar]:
 def _read_from(file: _EventFile, fd: int) -> list[Scalar]:
     facts = os.fstat(fd)
     identity = (facts.st_dev, facts.st_ino)
-    if file.file != identity or facts.st_size < file.offset:
+    look = (facts.st_size, facts.st_mtime_ns)
+    was_rewritten = facts.st_size == file.looked_at[0] and look != file.looked_at
+    if file.file != identity or facts.st_size < file.offset or was_rewritten:
         file.offset, file.stuck_at = 0, -1
-    file.file = identity
-    data = os.pread(fd, READ, file.offset)
+    file.file, file.looked_at = identity, look
+    data = os.pread(fd, min(READ, facts.st_size - file.offset), file.offset)
     scalars: list[Scalar] = []
     place = 0
     while place + HEADER <= len(data):

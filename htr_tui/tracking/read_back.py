@@ -7,6 +7,7 @@ The supervisor never waits for MLflow: it reads `events.jsonl`, and after an att
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ class MlflowSource:
 
 
 def _restored(value: float) -> float:
-    return value if abs(value) < DATABASE_INFINITY else (float("inf") if value > 0 else float("-inf"))
+    """A value as it was logged."""
+    return math.copysign(math.inf, value) if abs(value) == DATABASE_INFINITY else value
 
 
 class ReadBack:
