@@ -67,7 +67,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A study that waits for one of some devices."""
+    """A study that waits for one of some devices, or goes on with those that it has."""
 
     file: str
     user: str
@@ -78,6 +78,8 @@ class Wish:
     priority: int = 0
     since: float = 0.0
     inode: int | None = None
+    is_keeping: bool = False
+    """It has the devices and wants them for its next trials too; who has the same priority need not mind."""
 
     @property
     def who(self) -> str:
@@ -258,6 +260,7 @@ def _wish(name: str, status: os.stat_result, record: dict[str, Any]) -> Wish:
         priority=_priority(record),
         since=_time(record) or status.st_mtime,
         inode=_whole(record, "inode"),
+        is_keeping=record.get("keep") is True,
     )
 
 

@@ -36,7 +36,7 @@ def machine_view(
     devices = []
     for unit in device_units(report):
         claims = [claim for claim in board.claims if claim.device == file_slug(unit.id)]
-        wishes = [wish for wish in board.wishes if file_slug(unit.id) in wish.devices]
+        wishes = [wish for wish in board.wishes if file_slug(unit.id) in wish.devices and not wish.is_keeping]
         record = _device(unit, cards[unit.index], unit.id in visible)
         record |= _occupants(unit, claims, above, facts)
         record["wishes"] = [_wish(wish) for wish in wishes]

@@ -41,6 +41,10 @@ class HeldFile:
         self.record |= changes
         os.pwrite(self.fd, _padded(self.record), 0)
 
+    def says(self, facts: dict[str, Any]) -> bool:
+        """Whether it says all this already."""
+        return all(self.record.get(key) == value for key, value in facts.items())
+
     def renew(self) -> None:
         """Tell readers that it is still meant."""
         os.utime(self.fd)
@@ -113,8 +117,9 @@ class ClaimBoard:
             "share": share,
         }
         self._wish: HeldFile | None = None
-        self._wished: tuple[frozenset[str], int | None] | None = None
         self._renewed = 0.0
+        self._keep: HeldFile | None = None
+        self._keep_renewed = 0.0
 
     def is_ours(self, found: Claim | Wish) -> bool:
         """Whether a claim or wish is this study's, also one of an earlier supervisor."""
@@ -152,22 +157,46 @@ class ClaimBoard:
         """
         if self._wish is not None and time.monotonic() - self._renewed > STALE_WISH_S:
             self.withdraw()
-        wanted = (devices, expected_bytes)
+        facts = {"devices": sorted(devices), "expected_bytes": expected_bytes}
         if self._wish is None:
-            record = {**self._facts, "devices": sorted(devices), "expected_bytes": expected_bytes, "since": time.time()}
-            self._wish = board.take(WISH, "any", record)
-        elif wanted != self._wished:
-            self._wish.write(devices=sorted(devices), expected_bytes=expected_bytes)
+            self._wish = self._take_wish(board, facts)
+        elif not self._wish.says(facts):
+            self._wish.write(**facts)
         elif time.monotonic() - self._renewed < RENEW_S:
             return
-        self._wished, self._renewed = wanted, time.monotonic()
+        self._renewed = time.monotonic()
         self._wish.renew()
+
+    def keep(self, board: OpenBoard, devices: frozenset[str]) -> None:
+        """Say which devices this study goes on with: between two of its trials a lower priority does not slip in."""
+        facts = {"devices": sorted(devices), "keep": True}
+        if not devices:
+            self.let_go()
+        elif self._keep is None:
+            self._keep = self._take_wish(board, facts)
+        elif not self._keep.says(facts):
+            self._keep.write(**facts)
+
+    def _take_wish(self, board: OpenBoard, facts: dict[str, Any]) -> HeldFile:
+        return board.take(WISH, "any", {**self._facts, **facts, "since": time.time()})
+
+    def renew_keep(self) -> None:
+        """Tell readers that the devices are still wanted; to be called often."""
+        if self._keep is not None and time.monotonic() - self._keep_renewed >= RENEW_S:
+            self._keep_renewed = time.monotonic()
+            self._keep.renew()
 
     def withdraw(self) -> None:
         """Wait for nothing any more."""
         if self._wish is not None:
             self._wish.remove()
-            self._wish = self._wished = None
+            self._wish = None
+
+    def let_go(self) -> None:
+        """Go on with nothing."""
+        if self._keep is not None:
+            self._keep.remove()
+            self._keep = None
 
     def tell_runner(self, file: str, pid: int) -> None:
         """Write into a claim of ours who holds it now, so that others know its processes."""

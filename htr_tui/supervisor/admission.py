@@ -155,8 +155,14 @@ class Admission:
             self._pending = found
         return found
 
+    def rest(self) -> None:
+        """The study starts nothing for now: others need not leave it anything."""
+        self._board.withdraw()
+        self._board.let_go()
+
     def tend(self, running: Running) -> None:
         """Complete our claims: others find our processes on a device by their runner. To be called at every tick."""
+        self._board.renew_keep()
         if self._untold is None:
             self._untold = self._left_untold()
         if not self._untold:
@@ -189,7 +195,7 @@ class Admission:
     def close(self) -> None:
         """Give back what was not used, and wait for nothing."""
         self._take_back()
-        self._board.withdraw()
+        self.rest()
 
     def _take_back(self) -> None:
         pending, self._pending = self._pending, None
@@ -254,10 +260,12 @@ class Admission:
         if isinstance(choice, Choice):
             placed = self._take(trial, slot, choice.unit, need, board)
             self._board.withdraw()
+            self._keep([*(seat.unit for seat in seats if seat.own), choice.unit], board)
             if choice.warning:
                 self._once("warning", f"trial {trial.number} {choice.warning}")
             return placed
         self._wish(seats, choice, need, board)
+        self._keep([seat.unit for seat in seats if seat.own], board)
         return self._waiting(self._key(choice), self._words(choice, found, running))
 
     def _take(self, trial: TrialRecord, slot: int, unit: DeviceUnit, need: Need, board: OpenBoard | None) -> Placement:
@@ -294,9 +302,14 @@ class Admission:
         for wish in board.wishes:
             if self._board.is_ours(wish) or file_slug(unit.id) not in wish.devices:
                 continue
-            if wish.priority > self._priority or (wish.priority == self._priority and wish.since < since):
+            is_earlier = not wish.is_keeping and wish.priority == self._priority and wish.since < since
+            if wish.priority > self._priority or is_earlier:
                 return wish.who
         return None
+
+    def _keep(self, units: Sequence[DeviceUnit], board: OpenBoard | None) -> None:
+        if board is not None:
+            self._board.keep(board, frozenset(file_slug(unit.id) for unit in units))
 
     def _wish(self, seats: Sequence[Seat], obstacles: Sequence[Obstacle], need: Need, board: OpenBoard | None) -> None:
         by_id = {seat.unit.id: seat for seat in seats}

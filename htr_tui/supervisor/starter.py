@@ -85,8 +85,10 @@ class Starter:
         """Start trials until the slots are full, the budget is used up, or something has to be waited for."""
         fold = self._ledger.fold
         if fold.stop_requested or fold.paused is not None:
+            self._admission.rest()
             return self._wait(None)
         if not self.is_window_open and (fold.counts["queued"] or self.wants_new()):
+            self._admission.rest()
             window = self._spec.budget.only
             return self._wait(
                 f"it is outside {window.text}, the study's hours; they begin at {window.opening}" if window else None
@@ -94,7 +96,10 @@ class Starter:
         while True:
             trial = decide.next_queued(fold)
             running = self._ledger.running()
-            if (trial is None and not self.wants_new()) or not self._admission.has_room(fold, running):
+            if trial is None and not self.wants_new():
+                self._admission.rest()
+                break
+            if not self._admission.has_room(fold, running):
                 break
             if trial is None:
                 if not self._ask():

@@ -358,8 +358,35 @@ def test_the_higher_priority_comes_first_and_equal_ones_in_their_order(make: Mak
     assert "kept for high (" in reason(equal.place())
     held = high.start(0)
     high.end(0, held)
+    high.admission.rest()
     assert "kept for equal (" in reason(low.place(1))  # it has waited longer
     assert devices(equal.place()) == ("0",)
+
+
+def test_a_higher_priority_keeps_its_card_between_two_trials_and_no_longer(make: Make) -> None:
+    high = make(card(0), card(1), name="high", priority=5)
+    equal = make(sampler=high.sampler, name="equal", priority=5)
+    low = make(sampler=high.sampler, name="low", parallel="auto")
+    held = high.start(0)
+    kept = high.fold.trials[0].attempts[0].devices
+    low.start(0)  # the other card is nobody's
+    high.end(0, held, peak_gpu_bytes=GB)
+    assert f"gpu{kept[0]}: kept for high (" in reason(low.place(1))
+    assert devices(equal.place()) == kept  # the same priority takes its turn
+    equal.admission.close()
+    high.admission.rest()
+    assert devices(low.place(1)) == kept
+
+
+def test_a_study_that_cannot_go_on_keeps_nothing(make: Make) -> None:
+    sampler = FakeSampler(card(0))
+    high = make(sampler=sampler, name="high", priority=5, expect_gpu_gb=12.0)
+    high.end(0, high.start(0))
+    sampler.report = DeviceReport((card(0, used=8),))  # a stranger came
+    low = make(sampler=sampler, name="low", expect_gpu_gb=4.0)
+    assert "kept for high" in reason(low.place())
+    assert isinstance(high.place(1), Waiting)
+    assert devices(low.place()) == ("0",)
 
 
 def test_a_wish_ends_with_its_study(make: Make) -> None:
