@@ -77,7 +77,9 @@ def _escaped(character: str) -> str:
 
 
 def _print_preview(preview: Preview) -> None:
-    values = " ".join(f"{plain(name)}={plain(value, 6)}" for name, value in preview.example.params.items())
+    from htr_tui.study.words import scalar_text
+
+    values = " ".join(f"{plain(name)}={plain(scalar_text(value))}" for name, value in preview.example.params.items())
     print(f"example ({plain(preview.example.label)}): {values}")
     print(f"  in       {clean_text(preview.start.cwd)}")
     print(f"  runs     {' '.join(shell_word(word) for word in preview.start.argv)}")

@@ -5,6 +5,7 @@ The supervisor writes it down and starts it; `htr-tui check --show-command` prin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,16 @@ def config_text(trainer: TrainerSpec, config: ConfigFile, template: str, context
         ) from None
     except ValueError as error:
         raise UsageError(f"{config.template}: {error}") from None
+
+
+def unreached(trainer: TrainerSpec, names: Iterable[str], template: str | None) -> list[str]:
+    """Those of the parameters that neither command, environment nor config file bring to the trainer."""
+    in_template: set[str] = set()
+    if trainer.config is not None:
+        if trainer.config.kind != "text" or template is None:
+            return []
+        in_template = {placeholder.name for placeholder in placeholders(template)}
+    return [name for name in names if name not in in_template and not reaches(trainer, name)]
 
 
 def reaches(trainer: TrainerSpec, name: str) -> bool:

@@ -10,7 +10,7 @@ from htr_tui.errors import ConfigProblem
 from htr_tui.study.command import OPTIONS, find_executable
 from htr_tui.study.forms import nearest, shown
 from htr_tui.study.metrics_checks import metrics_path
-from htr_tui.study.rendering import EVERYTHING, reaches
+from htr_tui.study.rendering import EVERYTHING, reaches, unreached
 from htr_tui.study.safe_yaml import Document
 from htr_tui.study.safe_yaml import Path as Place
 from htr_tui.study.search_spec import SearchSpec
@@ -271,19 +271,15 @@ def trainer_warnings(
                 ("trainer", "config"), "neither command nor env has {config}: the trainer will not find the file",
                 of_key=True,
             )  # fmt: skip
-    yield from _unreached(trainer, search, document)
-
-
-def _unreached(trainer: TrainerSpec, search: SearchSpec, document: Document) -> Iterator[ConfigProblem]:
-    if trainer.config is not None:
-        return  # a template that lacks one is an error of its own
-    for name in search.parameters:
-        if not reaches(trainer, name):
-            at: Place = ("search", "space", name) if name in search.space else ("search", "experiments")
-            words = f"{{{name}}}, {{--{name}}} or {{{EVERYTHING[0]}}}"
-            yield document.problem(
-                at, f"{name!r} does not reach the trainer", allowed=f"{words} in its command or env", of_key=True
-            )
+    try:
+        template = read_template(trainer.config, base) if trainer.config is not None else None
+        names = unreached(trainer, search.parameters, template)
+    except ValueError:
+        return  # the template is an error of its own
+    for name in names:
+        at: Place = ("search", "space", name) if name in search.space else ("search", "experiments")
+        words = f"{{{name}}}, {{--{name}}} or {{{EVERYTHING[0]}}} in its command, env or config template"
+        yield document.problem(at, f"{name!r} does not reach the trainer", allowed=words, of_key=True)
 
 
 def named_files(trainer: TrainerSpec, base: Path) -> dict[str, Path]:

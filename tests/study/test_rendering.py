@@ -14,7 +14,7 @@ import yaml
 
 from htr_tui.errors import UsageError
 from htr_tui.study.command import CommandContext
-from htr_tui.study.rendering import RenderedTrainer, render_trainer
+from htr_tui.study.rendering import RenderedTrainer, render_trainer, unreached
 from htr_tui.study.trainer_spec import TrainerSpec
 
 ATTEMPT = Path("/r/s/trials/0007/attempt-2")
@@ -92,6 +92,23 @@ def test_a_text_template() -> None:
     assert made.config_text == (f"LR=1.0e-05\nNAME='it'\"'\"'s $HOME'\nSIZES=(1 2)\nOUT={ATTEMPT}\necho ${{HOME}}\n")
     forced = render({"config": {"template": "base.json", "form": "text"}}, {"x": 'a"b'}, '{{"x": {x:json}}}')
     assert json.loads(forced.config_text or "") == {"x": 'a"b'}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "template", "names"),
+    [
+        ({}, None, ["a", "b"]),
+        ({"command": ["x", "{overrides}"]}, None, []),
+        ({"command": ["x", "{--a}"], "env": {"B": "{b:json}"}}, None, []),
+        ({"env": {"FILE": "{params_file}"}}, None, []),
+        ({"config": "base.yaml"}, "x: 1", []),
+        ({"config": "base.sh"}, "A={a:shell}", ["b"]),
+        ({"config": "base.sh", "command": ["x", "{b}"]}, "A={a:shell}", []),
+    ],
+)
+def test_parameters_that_the_trainer_never_gets(trainer: dict[str, Any], template: str, names: list[str]) -> None:
+    spec = TrainerSpec.model_validate({"command": ["x"], **trainer})
+    assert unreached(spec, ["a", "b"], template) == names
 
 
 @pytest.mark.parametrize(
