@@ -1,6 +1,7 @@
 """The runner: one small process an attempt, which outlives the supervisor so that no exit status is ever lost.
 
-Started as `python -I runner.py ATTEMPT_FOLDER`; standard library only. It claims the attempt, starts the trainer in a
+Started as `python -I -S runner.py ATTEMPT_FOLDER`; standard library only, and little of it: a trial waits for these imports
+(pathlib, socket and typing would be a third of them). It claims the attempt, starts the trainer in a
 session of its own, adopts whatever the trainer leaves behind, passes the stop on, samples memory, and writes
 `exit.json` when nothing of the trainer is left.
 
@@ -14,12 +15,13 @@ import errno
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
 NOW_GRACE_S = 5.0
@@ -52,7 +54,7 @@ def _identity() -> dict[str, Any]:
         "pid": os.getpid(),
         "ticks": int(fields[19]) if len(fields) > 19 else 0,
         "boot": _read("/proc/sys/kernel/random/boot_id").strip(),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
     }
 
 
@@ -118,23 +120,36 @@ def kill_below(pid: int) -> int:
     return sum(send(one, signal.SIGKILL, parents) for one in found)
 
 
-def write_whole(path: Path, record: dict[str, Any]) -> None:
-    """Replace `path` by a JSON object, durably."""
-    temporary = path.with_name(f".{path.name}.tmp")
+def _write(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108 - see the imports
+    except FileNotFoundError:
+        pass
+
+
+def write_whole(folder: str, name: str, record: dict[str, Any]) -> None:
+    """Replace a file by a JSON object, durably."""
+    temporary = f"{folder}/.{name}.tmp"
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(record, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    os.replace(temporary, f"{folder}/{name}")
 
 
 class Runner:
     """One attempt from claim to exit.json."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.command: dict[str, Any] = json.loads((folder / "command.json").read_bytes())
-        self.reserve = folder / ".reserve"
+        with open(self.file("command.json"), "rb") as file:
+            self.command: dict[str, Any] = json.load(file)
+        self.reserve = self.file(".reserve")
         self.trainer: subprocess.Popen[bytes] | None = None
         self.status: int | None = None
         self.max_rss = 0
@@ -148,28 +163,32 @@ class Runner:
         self.next_sample = 0.0
         self.cpu_before: tuple[float, float] | None = None
 
+    def file(self, name: str) -> str:
+        """A file of the attempt."""
+        return f"{self.folder}/{name}"
+
     # -- start -----------------------------------------------------------------------------------------------------
 
     def claim(self) -> bool:
         """Become the one runner of this attempt; False if another was, or the supervisor gave the attempt up."""
-        temporary = self.folder / f".runner.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps({**_identity(), "started": self.started}), encoding="utf-8")
+        temporary = self.file(f".runner.{os.getpid()}.tmp")
+        _write(temporary, json.dumps({**_identity(), "started": self.started}).encode())
         try:
-            os.link(temporary, self.folder / "runner.json")
+            os.link(temporary, self.file("runner.json"))
         except FileExistsError:
             return False
         finally:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
         # Room for exit.json, so that a disk that the trainer fills cannot lose its exit status.
         try:
-            self.reserve.write_bytes(b"\0" * 8192)
+            _write(self.reserve, b"\0" * 8192)
         except OSError:
             pass
         return True
 
     def start(self) -> None:
         """Start the trainer; a command that cannot start ends like a shell's: 127 or 126, with the reason in the log."""
-        log = os.open(self.folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        log = os.open(self.file("log.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             self.trainer = subprocess.Popen(
                 self.command["argv"],
@@ -281,7 +300,7 @@ class Runner:
         self.cpu_before = (now, cpu)
         line = json.dumps({"t": time.time(), "rss_bytes": rss, "cpu_percent": percent, "processes": count}) + "\n"
         try:
-            with open(self.folder / "system.jsonl", "a", encoding="utf-8") as file:
+            with open(self.file("system.jsonl"), "a", encoding="utf-8") as file:
                 file.write(line)
         except OSError:
             pass
@@ -306,14 +325,14 @@ class Runner:
             "leftover": left,
         }
         self.tell(record)
-        self.reserve.unlink(missing_ok=True)
+        _remove(self.reserve)
 
     def tell(self, record: dict[str, Any]) -> None:
         """Write exit.json; a full disk is waited for, unless the stop must be now. A removed folder wants no word."""
         end, pause = time.monotonic() + TELL_S, 0.0
         while True:
             try:
-                return write_whole(self.folder / "exit.json", record)
+                return write_whole(self.folder, "exit.json", record)
             except FileNotFoundError:
                 return None
             except OSError as error:
@@ -321,7 +340,7 @@ class Runner:
                     raise
             if time.monotonic() > end:
                 return None
-            self.reserve.unlink(missing_ok=True)
+            _remove(self.reserve)
             if signal.sigtimedwait({signal.SIGUSR1}, pause) is not None:
                 end = 0.0  # one last try
             pause = min(10.0, pause + 1.0)
@@ -337,7 +356,7 @@ def main(argv: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    runner = Runner(Path(argv[1]))
+    runner = Runner(argv[1])
     if not runner.claim():
         return CLAIM_REFUSED
     runner.start()
@@ -347,4 +366,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    os._exit(main(sys.argv))  # all is written; the next trial waits for our end, not for Python's tidying up
