@@ -7,12 +7,14 @@ itself, where they are: a change of one reaches later attempts, so it is told.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from htr_tui.errors import StorageError, UsageError
+from htr_tui.errors import HtrError, StorageError, UsageError
 from htr_tui.files import read_json, write_atomic, write_json
 from htr_tui.journal.paths import StudyPaths
+from htr_tui.study.rendering import unreached
 from htr_tui.study.trainer_checks import MAX_TEMPLATE, named_files
 from htr_tui.study.trainer_spec import TrainerSpec
 
@@ -21,11 +23,14 @@ MAX_COPY: Final = 1 << 20
 """Larger files are neither copied nor watched: they are data, not configuration."""
 
 
-def copy_files(trainer: TrainerSpec, base: Path, folder: Path) -> None:
-    """Copy what the study names into `folder`, with an index; OSError if the disk refuses."""
+def copy_files(trainer: TrainerSpec, base: Path, folder: Path, parent: StudyPaths | None = None) -> None:
+    """Copy what the study names into `folder`, with an index; OSError if the disk refuses.
+
+    The template of a study made from a `parent` is the parent's copy, whatever has become of the original.
+    """
     found = named_files(trainer, base)
     if trainer.config is not None:
-        found[trainer.config.template] = base / trainer.config.template
+        found[trainer.config.template] = _template_file(trainer.config.template, base, parent)
     if not found:
         return
     folder.mkdir()
@@ -34,10 +39,15 @@ def copy_files(trainer: TrainerSpec, base: Path, folder: Path) -> None:
         data = _read(path)
         if data is None:
             continue
-        copy = f"{number:02d}-{path.name}"
+        copy = f"{number:02d}-{Path(name).name}"
         write_atomic(folder / copy, data)
-        entries.append({"name": name, "path": str(path.resolve()), "sha256": _sha256(data), "copy": copy})
+        entries.append({"name": name, "path": str((base / name).resolve()), "sha256": _sha256(data), "copy": copy})
     write_json(folder / INDEX, {"files": entries})
+
+
+def _template_file(name: str, base: Path, parent: StudyPaths | None) -> Path:
+    copy = None if parent is None else LaunchFiles(parent).copy_of(name)
+    return base / name if copy is None else copy
 
 
 def _read(path: Path) -> bytes | None:
@@ -69,17 +79,22 @@ class LaunchFiles:
         if trainer.config is None:
             return None
         name = trainer.config.template
-        copy = next((str(e.get("copy")) for e in self._entries if e.get("name") == name), None)
-        if copy is None or "/" in copy:
+        copy = self.copy_of(name)
+        if copy is None:
             raise StorageError(f"{self._folder} has no copy of {name}", "", "launch the study again under another name")
         try:
-            data = (self._folder / copy).read_bytes()
+            data = copy.read_bytes()
         except OSError as error:
-            raise StorageError(f"{self._folder / copy} cannot be read", str(error)) from error
+            raise StorageError(f"{copy} cannot be read", str(error)) from error
         try:
             return data[: MAX_TEMPLATE + 1].decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise UsageError(f"{self._folder / copy} is not UTF-8 text") from None
+            raise UsageError(f"{copy} is not UTF-8 text") from None
+
+    def copy_of(self, name: str) -> Path | None:
+        """Where the copy of a file is that the study calls `name`."""
+        copy = next((str(e.get("copy")) for e in self._entries if e.get("name") == name), "")
+        return self._folder / copy if copy and "/" not in copy else None
 
     def changes(self, trainer: TrainerSpec) -> list[str]:
         """What changed since the launch, in words; each change once."""
@@ -90,6 +105,16 @@ class LaunchFiles:
             ):
                 found.append(message)
         return found
+
+    def in_vain(self, trainer: TrainerSpec, names: Iterable[str]) -> str:
+        """What to tell of parameters set by hand or by a fix that the trainer never gets; an empty text if it does."""
+        try:
+            lost = unreached(trainer, names, self.template(trainer))
+        except (HtrError, ValueError):
+            return ""  # the attempt itself says what is wrong
+        if not lost:
+            return ""
+        return f"{', '.join(lost)}: set in vain, neither the trainer's command nor its env or config file names it"
 
     def _change(self, entry: dict[str, Any], trainer: TrainerSpec) -> str:
         name, path = entry["name"], Path(entry["path"])

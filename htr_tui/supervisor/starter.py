@@ -161,7 +161,8 @@ class Starter:
             "devices": list(place.slot.devices),
             "slot": place.slot.number,
         }
-        for message in self._files.changes(self._spec.trainer):
+        told = [*self._files.changes(self._spec.trainer), self._files.in_vain(self._spec.trainer, overrides)]
+        for message in filter(None, told):
             self._ledger.note("warning", message, trial.number)
         write_attempt(
             self._spec,

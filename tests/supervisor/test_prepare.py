@@ -13,7 +13,7 @@ import yaml
 from htr_tui.errors import StorageError
 from htr_tui.files import read_json
 from htr_tui.journal.paths import StudyPaths
-from htr_tui.journal.records import TrialRecord
+from htr_tui.journal.records import Origin, TrialRecord
 from htr_tui.study.loading import load_study_text
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.folder import create_study_folder
@@ -134,6 +134,24 @@ def test_a_changed_template_changes_nothing_and_is_told(tmp_path: Path) -> None:
     (message,) = LaunchFiles(paths).changes(spec.trainer)
     assert "the study goes on with its copy" in message
     assert LaunchFiles(paths).template(spec.trainer) == "LR={lr}\n"
+
+
+def test_a_study_made_from_another_keeps_its_template(tmp_path: Path) -> None:
+    (tmp_path / "t.sh").write_text("LR={lr}\n")
+    parent, spec = launch(tmp_path, {"command": ["sh", "{config}"], "config": "t.sh"})
+    (tmp_path / "t.sh").write_text("LR=0\n")
+    promoted = spec.model_copy(update={"study": "s-2"})
+    paths = create_study_folder(
+        tmp_path / "runs", promoted, b"", tmp_path / "study.yaml", tmp_path, promoted_from=Origin(parent.root.name, 0)
+    )
+    assert LaunchFiles(paths).template(promoted.trainer) == "LR={lr}\n"
+
+
+def test_values_set_in_vain_are_told(tmp_path: Path) -> None:
+    (tmp_path / "t.sh").write_text("LR={lr}\n")
+    paths, spec = launch(tmp_path, {"command": ["sh", "{config}", "{--name}"], "config": "t.sh"})
+    assert LaunchFiles(paths).in_vain(spec.trainer, ["lr", "name"]) == ""
+    assert "train.batch, amp: set in vain" in LaunchFiles(paths).in_vain(spec.trainer, ["lr", "train.batch", "amp"])
 
 
 def test_large_files_are_neither_copied_nor_watched(tmp_path: Path) -> None:
