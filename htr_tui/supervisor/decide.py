@@ -39,6 +39,8 @@ class AttemptEnd:
     signal: int | None = None
     end_status: str | None = None
     """`status` of the trainer's `end` event, if it wrote one."""
+    stopped_now: bool = False
+    """Its runner was told to end it now although no supervisor was there to write that down."""
     category: str = "none"
     """Of its finding."""
     title: str | None = None
@@ -74,6 +76,8 @@ def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: 
             return _failed(trial, end, retries, "aborted", attempt.title, "failed")
         if attempt.stopping == "window":
             return Verdict(attempt="stopped", trial=None, retry=AttemptRequest(reason="continue"))
+        return Verdict(attempt="stopped", trial="stopped")
+    if end.stopped_now and not finished:
         return Verdict(attempt="stopped", trial="stopped")
     if end.lost:
         return _failed(

@@ -35,8 +35,9 @@ def examine(
         end_status=tracker.end_status,
         values=values,
         missing=tracker.missing_metrics(),
+        stopped_now=facts.get("stop_requested") == "now",
     )
-    if end.lost or (attempt.stopping is not None):
+    if end.lost or end.stopped_now or attempt.stopping is not None:
         return end, None
     loss = next((v for k, v in metrics.items() if "loss" in k.lower() and not k.startswith(_HELD_OUT)), None)
     context = TriageContext(
