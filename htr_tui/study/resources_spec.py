@@ -39,4 +39,4 @@ class ResourcesSpec(Section):
     cores: Annotated[Whole, Field(ge=1, le=4096)] | None = None
     """Processor cores that a trial keeps busy; together the running trials get no more than there are."""
     memory_gb: Annotated[Positive, Field(le=100_000)] | None = None
-    """Main memory that a trial takes at its peak, in GB; what finished trials took when left out."""
+    """Main memory that a trial takes at its peak, in GB; with `parallel: auto` what finished trials took when left out."""

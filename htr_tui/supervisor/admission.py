@@ -84,7 +84,7 @@ class Admission:
         self._gpus = gpus
         self._note = note
         self._env = os.environ if env is None else env
-        self._priority = int(getattr(spec, "priority", 0))
+        self._priority = spec.priority
         self._board = board or ClaimBoard(
             board_folder(self._env),
             study=spec.study,

@@ -81,9 +81,15 @@ class HostGate:
         return HostVerdict(f"{text} (resources.memory_gb says what a trial needs)", "memory")
 
     def _expected(self, params: Mapping[str, Any]) -> int | None:
-        """What the user says, else what was measured, with a margin."""
+        """What the user says; else, when he leaves the number of trials to us, what was measured, with a margin.
+
+        A number that he chose stands: resident memory counts what processes share several times over, and would let
+        his trials wait for memory that is there.
+        """
         if self._resources.memory_gb is not None:
             return int(self._resources.memory_gb * 1e9)
+        if self._resources.parallel != "auto":
+            return None
         need = self._expectation.need("host", params, None)
         return None if need.bytes is None else int(need.bytes * MARGIN)
 

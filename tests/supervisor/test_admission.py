@@ -457,15 +457,22 @@ def test_more_cores_than_there_are_start_alone_with_a_word(make: Make) -> None:
 
 
 def test_main_memory_by_what_finished_trials_took(make: Make) -> None:
-    study = make(gpus="none", parallel=4)
+    study = make(gpus="none", parallel="auto", cores=1)
     study.start(0)
-    study.start(1)  # nothing is known: as many as the file says
+    study.start(1)  # nothing is known: as many as the cores hold
     study.end(0, peak_rss_bytes=20 * GB)
     assert "needs about 22.0 GB of main memory, 32.0 GB free, 22.0 GB of it promised" in reason(study.place(2))
     files = study.paths.attempt(1, 1)
     files.root.mkdir(parents=True)
     files.system.write_bytes(dump_line({"t": 1.0, "rss_bytes": 5 * GB}) + dump_line({"t": 2.0, "rss_bytes": 21 * GB}))
     study.start(2)
+
+
+def test_a_number_of_trials_that_the_user_chose_is_not_cut_by_measured_memory(make: Make) -> None:
+    study = make(gpus="none", parallel=3)
+    study.end(0, study.start(0), peak_rss_bytes=60 * GB)
+    for number in (1, 2, 3):
+        study.start(number)
 
 
 def test_main_memory_by_the_study_file_and_the_first_always_starts(make: Make) -> None:
