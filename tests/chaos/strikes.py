@@ -210,7 +210,7 @@ def _remove(stage: Stage, chance: Random, folders: list[Path]) -> str | None:
     if not folders or any(strike.kind == "cut_journal" for strike in stage.plan.strikes):
         return None
     folder = chance.choice(folders)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder.rename(stage.paths.root / f".removed-{chance.getrandbits(32):x}"), ignore_errors=True)
     stage.folders_removed = True
     return f"removed {folder.relative_to(stage.paths.root)}"
 

@@ -54,6 +54,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     p.add_argument("--ignore-term", action="store_true")
     p.add_argument("--eat-mb", type=int, default=0)
     p.add_argument("--grandchild", action="store_true", help="leave two processes behind, one of another session")
+    p.add_argument("--storm", type=int, default=0, metavar="N", help="N children born again when killed, and a hopper")
+    p.add_argument("--hide", action="store_true", help="leave a child with an empty environment behind")
     p.add_argument("--print-mb", type=int, default=0)
     p.add_argument("--binary", action="store_true", help="print binary bytes and escape codes")
     p.add_argument("--garbage", action="store_true", help="write garbage and half lines into the events")
@@ -224,6 +226,13 @@ class Trainer:
         options = self.options
         if options.grandchild:
             self.leave_processes()
+        if options.storm:
+            mine = signal.getsignal(signal.SIGTERM)
+            raise_storm(options.storm)
+            signal.signal(signal.SIGTERM, mine)
+        if options.hide and os.fork() == 0:
+            code = "import signal; signal.signal(15, signal.SIG_IGN); signal.alarm(600); signal.pause()"
+            os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", code], {})
         if options.eat_mb:
             self.eaten = os.urandom(1 << 20) * options.eat_mb
         if options.binary:
@@ -265,6 +274,38 @@ class Trainer:
         os.close(read_end)
         os.close(write_end)
         write_whole(self.folder / "grandchildren.json", json.dumps(pids).encode())
+
+
+STORM_S = 60.0
+"""A storm ends by itself, so that a failed test leaves nothing for long."""
+
+
+def raise_storm(count: int) -> None:
+    """A keeper that replaces each dead child at once, and a process that flees into a new one every few milliseconds."""
+    end = time.monotonic() + STORM_S
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    if os.fork() == 0:
+        while time.monotonic() < end:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
+            time.sleep(0.004)
+        os._exit(0)
+    if os.fork() == 0:
+        for _ in range(count):
+            bear()
+        while time.monotonic() < end:
+            os.wait()
+            bear()
+        os._exit(0)
+
+
+def bear() -> None:
+    """One more child of a storm."""
+    if os.fork() == 0:
+        time.sleep(STORM_S)
+        os._exit(0)
 
 
 def linger() -> None:
