@@ -32,6 +32,8 @@ class Place:
     """The attempt's folder: what lies elsewhere may be older than the attempt, and is then not its own."""
     since: float | None = None
     """Unix seconds of the attempt's start."""
+    taken: frozenset[str] = frozenset()
+    """Names in the attempt's folder that are not the trainer's; a pattern does not mean them."""
 
     def find(self) -> Path | None:
         """The file (or folder) of now; None while there is none."""
@@ -41,7 +43,8 @@ class Place:
     def _candidates(self) -> list[str]:
         if not self.is_pattern:
             return [self.path]
-        return list(islice(glob.iglob(self.path), MAX_CANDIDATES))  # noqa: PTH207 - the pattern is absolute
+        found = islice(glob.iglob(self.path), MAX_CANDIDATES)  # noqa: PTH207 - the pattern is absolute
+        return [path for path in found if not (Path(path).name in self.taken and Path(path).parent == self.home)]
 
     def _time(self, path: Path) -> int | None:
         try:

@@ -20,6 +20,7 @@ from htr_tui.study.command import CommandContext
 from htr_tui.study.metrics_spec import CsvMetrics, JsonMetrics, LogMetrics, MlflowMetrics, TensorboardMetrics
 from htr_tui.study.rendering import folder_of
 from htr_tui.study.spec import StudySpec
+from htr_tui.study.trainer_spec import TAKEN_NAMES
 from htr_tui.study.words import MissingValueError, parse, value_text
 from htr_tui.supervisor.prepare import attempt_context
 from htr_tui.tracking.state import run_id_of, tracking_status
@@ -148,7 +149,9 @@ def metrics_place(text: str, folder: Path, context: CommandContext, started: flo
         path += glob.escape(value) if is_pattern else value
     if not path.startswith("/"):
         path = f"{glob.escape(str(folder)) if is_pattern else folder}/{path}"
-    return Place(path.replace("**", "*"), is_pattern, home=context.attempt_dir, since=started)
+    return Place(
+        path.replace("**", "*"), is_pattern, home=context.attempt_dir, since=started, taken=frozenset(TAKEN_NAMES)
+    )
 
 
 def ready_reason(spec: StudySpec, paths: StudyPaths, trial: int) -> str | None:
