@@ -102,7 +102,7 @@ class HtrApp(App[None]):
         self.machine_feed.stop()
 
     def _tick(self) -> None:
-        if any(study.running for study in self.store.studies()):
+        if any(study.running or study.is_active for study in self.store.studies()):
             self._draw()
 
     # -- places ----------------------------------------------------------------------------------------------------
@@ -170,6 +170,8 @@ class HtrApp(App[None]):
         self._draw()
 
     def _draw(self) -> None:
+        if not self.is_running:
+            return  # it is being closed: the panes go one by one
         for screen in reversed(self.screen_stack):
             if isinstance(screen, PanelScreen):
                 if screen.is_mounted:

@@ -29,7 +29,7 @@ from tests.panel.studies import build_waiting, study_view
 from tests.panel.test_feeds import Target
 
 OURS = HolderView("loss-weights", "anna", 23, 10 * GIB, 11 * GIB, is_here=True)
-THEIRS = HolderView("sweep", "ben", 4, priority=5, since=0.0)
+THEIRS = HolderView("sweep", "ben", priority=5, since=0.0)
 DEVICES = (
     DeviceView(
         "gpu0", "NVIDIA RTX 4000", used_bytes=13 * GIB, total_bytes=16 * GIB, load=87.0, temperature=66.0,
@@ -130,7 +130,7 @@ def test_a_holder_whose_processes_are_not_seen_is_a_row_all_the_same() -> None:
     rows = device_rows(machine, [], {}, {})
     assert [(row.study, row.trial, row.pid, row.is_here) for row in rows] == [
         ("loss-weights", 23, None, True),
-        ("sweep", 4, None, False),
+        ("sweep", None, None, False),
     ]
 
 

@@ -59,7 +59,7 @@ async def test_an_import_ends_with_the_diagnosis(tmp_path: Path, size: tuple[int
     runs = tmp_path / "runs"
     build_study(runs, "own", trials=3, running=0)
     build_study(runs, "other", trials=3, running=0)
-    answer = {"studies": [{"study": "old-study", "warnings": ["2 trials [/b] were not read"]}]}
+    answer = {"studies": [{"study": "old-study", "warnings": ["2 trials [/b] lost"]}]}
     commands = FakeCommands(CommandResult((), 0, json.dumps(answer)))
     async with open_panel(tmp_path, size=size, commands=commands) as driver:
         await driver.press("i")
@@ -69,7 +69,7 @@ async def test_an_import_ends_with_the_diagnosis(tmp_path: Path, size: tuple[int
         await driver.press(*"sqlite:///old.db", "tab", *"no-name", "enter")
         await driver.wait(lambda: isinstance(driver.app.screen, DiagnosisDialog))
         assert commands.asked == [["import", "sqlite:///old.db", "--study=no-name"]]
-        await driver.see("Diagnosis of old-study", "2 trials [/b] were not read")
+        await driver.see("Diagnosis of old-study", "2 trials [/b] lost")
         await driver.press("escape")
         await driver.see("imported")
 
@@ -105,7 +105,10 @@ async def test_several_studies_are_diagnosed_together(tmp_path: Path) -> None:
     ("typed", "arguments"),
     [
         ({"url": " old.db "}, ["import", "old.db"]),
-        ({"url": "mlruns", "study": "-x", "metric": "val/psnr"}, ["import", "mlruns", "--study=-x", "--metric=val/psnr"]),
+        (
+            {"url": "mlruns", "study": "-x", "metric": "val/psnr"},
+            ["import", "mlruns", "--study=-x", "--metric=val/psnr"],
+        ),
         ({"url": "mlruns", "direction": "minimize"}, ["import", "mlruns", "--minimize"]),
     ],
 )

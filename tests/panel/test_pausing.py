@@ -71,13 +71,14 @@ async def test_pause_asks_first_and_no_is_the_default(tmp_path: Path) -> None:
     build_study(tmp_path / "runs", "busy", trials=4, running=1)
     commands = FakeCommands(CommandResult((), 0, json.dumps({"message": "paused; running trials go on"})))
     async with open_panel(tmp_path, "busy", commands=commands) as driver:
-        for keys, asked in ((["enter"], []), (["down", "enter"], [["pause", "busy"]])):
+        for keys in (["enter"], ["down", "enter"]):
+            assert commands.asked == []
             await driver.press("P")
             await driver.wait(lambda: isinstance(driver.app.screen, ChoiceDialog))
             await driver.see("Pause busy?", "Running trials go on")
             await driver.press(*keys)
             await driver.wait(lambda: driver.place == "TrialsScreen")
-            await driver.wait(lambda asked=asked: commands.asked == asked)
+        await driver.wait(lambda: commands.asked == [["pause", "busy"]])
         await driver.see("paused; running trials go on")
 
 

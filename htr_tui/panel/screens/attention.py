@@ -6,7 +6,8 @@ from htr_tui.panel import format
 from htr_tui.panel.views import StudyView
 from htr_tui.text import clean_text
 
-SHORT = 60
+FRESH_S = 100.0
+"""What is younger is "just now"."""
 
 
 def pause_text(study: StudyView, now: float) -> str:
@@ -16,7 +17,12 @@ def pause_text(study: StudyView, now: float) -> str:
     who = "by itself" if study.has_paused_itself else "by the user"
     message = clean_text(study.paused.message, 400)
     why = f": {message}" if message and message != "paused by the user" else ""
-    return f"paused {who} {format.clock_ago(study.paused.t, now)}{why}"
+    return f"paused {who} {long_ago(study.paused.t, now)}{why}"
+
+
+def long_ago(t: float | None, now: float) -> str:
+    """How long ago, from minutes on: counted seconds would repaint at every tick."""
+    return "just now" if t is not None and 0 <= now - t < FRESH_S else format.clock_ago(t, now)
 
 
 def banner_text(study: StudyView | None, now: float, is_here: bool = True) -> tuple[str, str]:

@@ -166,6 +166,8 @@ def _describe_device(lines: Lines, device: DeviceView, history: Sequence[tuple[f
 def _held(device: DeviceView) -> str:
     if device.holders:
         return "held by " + ", ".join(_who(holder) for holder in device.holders[:4])
+    if device.state in ("lost", "prohibited"):
+        return ""
     return "used by others" if device.processes else "free"
 
 

@@ -19,7 +19,7 @@ from htr_tui.journal.paths import StudyPaths
 from htr_tui.panel.frame.lines import Lines, Look, to_content
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.dialogs import MessageDialog
-from htr_tui.panel.screens.form_dialog import FormDialog, FormField
+from htr_tui.panel.screens.form_dialog import FormDialog, FormField, form_width
 from htr_tui.panel.screens.requests import tell
 from htr_tui.processes.presence import read_presence
 
@@ -28,8 +28,6 @@ SIGNS: Final[Mapping[Severity, tuple[str, Look]]] = {
     "warning": ("! WARNING", "warn"),
     "info": ("NOTE", "accent"),
 }
-WIDTH: Final = 84
-"""Cells of a line; the box is a little wider, where the screen is."""
 
 
 async def diagnose(app: App[Any], panel: PanelContext, names: Sequence[str]) -> None:
@@ -98,7 +96,7 @@ class DiagnosisDialog(MessageDialog):
 
     @work(group="diagnosis", exclusive=True, exit_on_error=False)
     async def _read(self) -> None:
-        lines = Lines(min(WIDTH, max(20, self.app.size.width - 10)), self._is_ascii)
+        lines = Lines(form_width(self.app), self._is_ascii)
         for name in self._names:
             try:
                 trials, found = await asyncio.to_thread(read_diagnosis, self._panel.runs / name, self._panel.clock())

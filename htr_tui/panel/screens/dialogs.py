@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -157,10 +157,15 @@ class LaunchDialog(Dialog[str | None]):
     """Asks what to launch: a study to go on with, a study file, or a path that is typed."""
 
     AUTO_FOCUS = "#choices"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "preview", "Show the command", show=False)]
 
-    def __init__(self, choices: Sequence[Choice], hint: str, *, is_ascii: bool = False) -> None:
-        super().__init__("Launch", hint, "enter launch   tab type a path   esc cancel", is_ascii=is_ascii)
+    def __init__(
+        self, choices: Sequence[Choice], hint: str, preview: Callable[[str], Awaitable[None]], *, is_ascii: bool = False
+    ) -> None:
+        keys = "enter launch   c show its command   tab type a path   esc cancel"
+        super().__init__("Launch", hint, keys, is_ascii=is_ascii)
         self._choices = tuple(choices)
+        self._preview = preview
 
     def compose_answer(self) -> ComposeResult:
         """The list and a line to type in."""
@@ -178,6 +183,13 @@ class LaunchDialog(Dialog[str | None]):
         """Give the answer."""
         message.stop()
         self.dismiss(self._choices[message.option_index].id)
+
+    @work(group="preview", exclusive=True, exit_on_error=False)
+    async def action_preview(self) -> None:
+        """Show what the choice under the cursor would run."""
+        chosen = self.query_one(ChoiceList).chosen if self._choices else None
+        if chosen is not None:
+            await self._preview(chosen.id)
 
     @on(Input.Submitted)
     def type_path(self, message: Input.Submitted) -> None:

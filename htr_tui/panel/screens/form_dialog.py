@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Static
 
 from htr_tui.panel.commands import CommandResult
 from htr_tui.panel.frame.lines import Line, Lines, to_content
-from htr_tui.panel.screens.dialogs import TEXT_WIDTH, Dialog
+from htr_tui.panel.screens.dialogs import Dialog
 from htr_tui.text import clean_text
 
 Ask = Callable[[Sequence[str]], Awaitable[CommandResult]]
@@ -40,8 +40,9 @@ class FormDialog(Dialog[CommandResult | None]):
 
     AUTO_FOCUS = "FormInput"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
+        # Before the field sees them: what is typed next in a hurry belongs to the next field.
+        Binding("tab,down", "app.focus_next", "Next field", show=False, priority=True),
+        Binding("shift+tab,up", "app.focus_previous", "Field before", show=False, priority=True),
     ]
 
     def __init__(
@@ -109,10 +110,15 @@ class FormDialog(Dialog[CommandResult | None]):
 
     def show_mistake(self, text: str, *, is_mistake: bool = True) -> None:
         """Say below the fields what is wrong, or that it is being done."""
-        lines = Lines(TEXT_WIDTH, self._is_ascii)
+        lines = Lines(form_width(self.app), self._is_ascii)
         for line in text.splitlines():
             lines.wrap(line, "bad" if is_mistake else "dim", limit=4)
         self.query_one("#mistake", Static).update(to_content(lines.lines[:8]))
+
+
+def form_width(app: App[Any]) -> int:
+    """Cells of a line of text in a form: its box is as wide as the style sheet says, where the screen is."""
+    return max(20, min(84, app.size.width - 10))
 
 
 class FormInput(Input):

@@ -13,8 +13,7 @@ from htr_tui.journal.status import effective_params
 from htr_tui.panel.commands import CommandResult
 from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.dialogs import TEXT_WIDTH
-from htr_tui.panel.screens.form_dialog import FormDialog, FormField, MakeArguments
+from htr_tui.panel.screens.form_dialog import FormDialog, FormField, MakeArguments, form_width
 from htr_tui.panel.screens.parameters import show_exact
 from htr_tui.panel.screens.requests import tell
 from htr_tui.panel.screens.retry_dialog import parse_overrides
@@ -33,7 +32,7 @@ async def promote(app: App[Any], panel: PanelContext, name: str | None, number: 
     trial = panel.store.trial(name, number)
     if name is None or trial is None:
         return
-    lines = Lines(TEXT_WIDTH, panel.is_ascii)
+    lines = Lines(form_width(app), panel.is_ascii)
     lines.wrap("One run with these parameters, outside of the search: a study of its own, started at once.", limit=3)
     lines.blank()
     describe_params(lines, effective_params(trial))
@@ -62,7 +61,7 @@ async def enqueue(app: App[Any], panel: PanelContext, name: str | None, number: 
     if study is None:
         return
     start = panel.store.trial(name, number)
-    lines = Lines(TEXT_WIDTH, panel.is_ascii)
+    lines = Lines(form_width(app), panel.is_ascii)
     origin = f"It begins as a copy of trial {start.number}. " if start is not None else ""
     lines.wrap(f"{origin}What is left empty is drawn by the sampler.", limit=3)
     fixed = " ".join(f"{key}={show_exact(value)}" for key, value in fixed_values(study.facts).items())

@@ -35,7 +35,13 @@ async def launch(app: App[Any], panel: PanelContext, preferred: str | None) -> N
     choices = [Choice(study.name, _go_on(study), _why_go_on(study, panel.clock())) for study in studies]
     choices += [Choice(str(panel.directory / file), f"start {file}") for file in files]
     hint = "" if choices else f"No stopped study, and no study file in {panel.directory / 'configs' / 'studies'}."
-    answer = await app.push_screen_wait(LaunchDialog(choices, hint, is_ascii=panel.is_ascii))
+
+    async def show(choice: str) -> None:
+        from htr_tui.panel.screens.preview import preview
+
+        await preview(app, panel, choice)
+
+    answer = await app.push_screen_wait(LaunchDialog(choices, hint, show, is_ascii=panel.is_ascii))
     if answer is None:
         return
     if (chosen := panel.store.study(answer)) is not None and chosen.state == "paused":

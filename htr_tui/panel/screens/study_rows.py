@@ -9,7 +9,7 @@ from htr_tui.journal.records import TRIAL_STATES, TrialRecord
 from htr_tui.panel import format
 from htr_tui.panel.frame.lines import Lines, Look
 from htr_tui.panel.frame.progress import epoch_bar, step_text
-from htr_tui.panel.screens.attention import about_text, origin_text, pause_text
+from htr_tui.panel.screens.attention import about_text, long_ago, origin_text, pause_text
 from htr_tui.panel.screens.headline import study_mark
 from htr_tui.panel.screens.parameters import describe_set
 from htr_tui.panel.screens.trial_columns import elapsed, epoch_of, value_digits
@@ -42,10 +42,6 @@ ROOMY: Final = 150
 """Columns of the screen from which on the last column has room beside all others."""
 RUNNING_SHOWN: Final = 8
 NOTES_SHOWN: Final = 6
-
-
-FRESH_S = 100.0
-"""What is younger is "just now"."""
 
 
 def study_columns(studies: Sequence[StudyView], width: int, is_wide: bool) -> tuple[Column, ...]:
@@ -94,7 +90,7 @@ class StudyRows:
             "best": best_text(study),
             "running": str(len(study.running) or ""),
             "pruned": str(study.counts["pruned"] or ""),
-            "last": _last_event(study.last_t or None, self._now),
+            "last": long_ago(study.last_t or None, self._now),
             "about": Cell(about_text(study, self._now), "bad" if study.has_paused_itself else "muted"),
         }
         return [cells[key] for key in self._keys]
@@ -109,11 +105,6 @@ def state_cell(study: StudyView, ascii: bool) -> Cell:
     if study.state == "running" and study.waiting and not study.running:
         return Cell(f"{study_mark('paused', ascii)} waiting", "warn")
     return Cell(f"{study_mark(study.state, ascii)} {study.state}", STATE_KINDS.get(study.state, ""))
-
-
-def _last_event(t: float | None, now: float) -> str:
-    """How long ago, from minutes on: counted seconds would repaint every row at every tick."""
-    return "just now" if t is not None and 0 <= now - t < FRESH_S else format.clock_ago(t, now)
 
 
 def share_ended(study: StudyView) -> float | None:
