@@ -73,8 +73,8 @@ def main() -> int:
     if options.form == "mlflow":
         import mlflow
 
-        run = mlflow.start_run()
-        assert run.info.run_id == os.environ["MLFLOW_RUN_ID"]
+        joined = os.environ["MLFLOW_RUN_ID"]
+        assert mlflow.start_run().info.run_id == joined
     for epoch in range(options.epochs):
         wait_at(options.gate, epoch)
         show_progress(options.lr, epoch, options.epochs)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,13 @@ import pytest
 from htr_tui.files import write_json
 from htr_tui.journal.fold import JournalReader
 from htr_tui.journal.paths import StudyPaths
+from htr_tui.metrics.epochs import EpochRule
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.tracking import client, mirror
-from htr_tui.tracking.client import KIND, TRIAL, MlflowStore
+from htr_tui.tracking.client import KIND, TRIAL, MlflowStore, RunGone
 from htr_tui.tracking.mirror import MirrorProcess, Phase, phase_of
 from htr_tui.tracking.plan import Point
+from htr_tui.tracking.read_back import MlflowSource, ReadOptions
 from htr_tui.tracking.state import StudyMemory, TrialMemory, tracking_status
 from htr_tui.tracking.sync import StudyMirror
 from tests.fakes.studies import build_study
@@ -285,3 +289,15 @@ def test_a_full_disk_does_not_end_the_mirror(tmp_path: Path, monkeypatch: pytest
     assert len(failures) == 1
     assert tracking_status(story.paths).drained
     assert len(store.active("study")) == 1
+
+
+def test_mlflow_gives_back_what_a_trainer_logged(uri: str) -> None:
+    store = MlflowStore(uri)
+    run_id = store.create_run(store.experiment("theirs"), "run", {}, 0)
+    values = {1: 0.5, 2: math.nan, 3: math.inf, 4: 0.5}
+    store.log(run_id, [Point("val/loss", value, 1000 + step, step) for step, value in values.items()], {}, {})
+    assert store.latest(run_id) == {"val/loss": Point("val/loss", 0.5, 1004, 4)}
+    reading = MlflowSource(store, run_id, ReadOptions(EpochRule("step"))).read(time.monotonic() + 60, final=True)
+    assert repr({o.epoch: o.values["val/loss"] for o in reading.found}) == repr(values)
+    with pytest.raises(RunGone):
+        store.latest("0" * 32)
