@@ -13,7 +13,7 @@ from htr_tui.diagnosis.cases import Cases
 from htr_tui.diagnosis.diagnosis import Diagnosis
 from htr_tui.journal.records import TrialRecord
 
-EDGE = 0.05
+EDGE = 0.1
 """The part of a range, on its own scale, that is its edge."""
 TOP_SHARE, TOP_LEAST, TOP_MOST = 0.1, 4, 10
 """The best trials that are looked at: a tenth, at least 4, at most 10."""
@@ -113,7 +113,7 @@ def _edge(cases: Cases, bounds: Range, is_low: bool, near: list[tuple[TrialRecor
     return Diagnosis(
         "edge",
         "info" if natural else "warning",
-        f"the best trials have {shown} at its {side} value",
+        f"the best trials have {shown} near its {side} value",
         f"{len(near)} of the best {top} of {len(cases.ranked)} complete trials have {shown} between "
         f"{words.number(min(values))} and {words.number(max(values))}; its range is {words.number(bounds.low)} to "
         f"{words.number(bounds.high)}{' on a logarithmic scale' if bounds.log else ''}.",

@@ -21,7 +21,7 @@ MOSTLY = 0.8
 
 CURVE_STEPS = 5
 """Steps of a curve before its end is looked at."""
-STILL_GAINING = 0.05
+STILL_GAINING = 0.1
 """Share of a curve's whole gain that lies in its last fifth when a trial was not done yet."""
 GAINING_SHARE = 0.7
 """Share of the better half of the trials that has to be still gaining."""
