@@ -48,7 +48,7 @@ class HostGate:
     def obstacle(self, params: Mapping[str, Any], running: Sequence[tuple[TrialRecord, AttemptRecord]]) -> HostVerdict:
         """Whether a trial with these parameters must wait for others to end."""
         cores, given = self._resources.cores, self._resources.memory_gb
-        if cores is None and given is None and not running:
+        if cores is None and given is None and (not running or self._resources.parallel != "auto"):
             return HostVerdict()
         room = self._room()
         if cores is not None and (found := self._by_cores(cores, room, len(running))):

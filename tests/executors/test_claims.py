@@ -167,6 +167,38 @@ def test_many_choose_at_once_and_one_gets_the_device(folder: Path, monkeypatch: 
     won[0].remove()
 
 
+def test_a_crowd_that_dies_all_the_time_never_shares_a_device(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    crowd: dict[str, subprocess.Popen[bytes]] = {}
+    seeds = iter(range(10_000))
+
+    def start(name: str) -> None:
+        command = [sys.executable, "-m", "tests.executors.crowd", str(folder), str(log), name, str(next(seeds))]
+        crowd[name] = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    for name in ("a", "b", "c", "d"):
+        start(name)
+    deaths = 0
+    while crowd:
+        for name, process in list(crowd.items()):
+            if (status := process.poll()) is None:
+                continue
+            del crowd[name]
+            assert status in (0, -signal.SIGKILL)
+            if status and deaths < 12:
+                deaths += 1
+                start(name)
+        time.sleep(0.005)
+    held: set[str] = set()
+    events = sorted((line.split() for line in log.read_text().splitlines()), key=lambda event: float(event[0]))
+    assert len(events) > 40
+    assert deaths > 0
+    for _, verb, device in events:
+        assert (device in held) == (verb == "give"), events
+        held ^= {device}
+    wait_for(lambda: read_board(folder).claims == ())
+
+
 def test_a_mutex_that_was_cleaned_away_is_made_again(folder: Path) -> None:
     with study(folder).choosing():
         (folder / "mutex").unlink()

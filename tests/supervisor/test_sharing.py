@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from htr_tui.devices.board import VARIABLE, read_board
-from htr_tui.files import read_json
+from htr_tui.files import iterate_records, read_json
 from htr_tui.journal.records import AttemptRecord
 from htr_tui.processes.presence import read_presence
 from tests.fakes import nvml
@@ -171,19 +171,34 @@ def test_a_stranger_on_the_card_is_waited_for_and_named(machine: Machine) -> Non
 
 
 def test_a_card_that_falls_off_costs_its_own_trials_only(machine: Machine) -> None:
-    machine.cards("card 0 used=300 total=16384\ncard 1 used=400 total=16384\n")
+    cards = "card 0 used=300 total=16384\ncard 1 used=400 total=16384\n"
+    machine.cards(cards)
     study = machine.study("a", gate=1, budget={"trials": 4}, resources={"parallel": "auto"})
     study.cli("run", str(study.file))
     wait_for(lambda: running(study) == 2, 60)
-    machine.cards(
-        "card 0 used=300 total=16384\ncard 1 used=400 total=16384\nerror nvmlDeviceGetHandleByIndex_v2 15 0\n"
-    )
+    machine.cards(f"{cards}error nvmlDeviceGetHandleByIndex_v2 15 0\n")
+    samples = study.paths.attempt(0, 1).devices
+    wait_for(lambda: any(r["gpus"][0]["used_bytes"] is None for r in iterate_records(samples)), 60)
     study.open_gate(100)
     fold = study.wait_until_ended()
     assert fold.counts["complete"] == 4
-    assert {fold.trials[n].attempts[0].devices for n in (2, 3)} <= {("GPU-00000001-fake",), ("1",), ("0",)}
-    lost = [note.message for note in fold.notes if "no longer answers" in note.message]
-    assert len(lost) <= 1
+    assert {fold.trials[n].attempts[0].devices for n in (2, 3)} == {("GPU-00000001-fake",)}
+    assert [note.message for note in fold.notes if note.level == "error"] == [
+        "gpu0 (GPU-00000000-fake) no longer answers: no new trial starts there"
+    ]
+
+
+def test_trainers_get_instances_and_only_visible_ones(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.cards("card 0 total=16384 mig=1 slices=3\ncard 1 total=16384\n")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-00000000-2-fake,MIG-00000000-0-fake")
+    study = machine.study("a", gate=1, budget={"trials": 3}, resources={"parallel": "auto"})
+    study.cli("run", str(study.file))
+    wait_for(lambda: running(study) == 2, 60)
+    given = {(read_json(study.paths.attempt(n, 1).command) or {})["env"]["CUDA_VISIBLE_DEVICES"] for n in (0, 1)}
+    assert given == {"MIG-00000000-0-fake", "MIG-00000000-2-fake"}
+    study.open_gate(100)
+    assert study.wait_until_ended().counts["complete"] == 3
+    assert most_at_once(attempts(study)) == 2
 
 
 def test_a_higher_priority_gets_the_next_turn(machine: Machine) -> None:
