@@ -41,9 +41,9 @@ def shipped_configs() -> Path:
 def lay_out_configs(directory: Path) -> None:
     """Copy the shipped configurations to DIR/configs where they are missing; what is there stays as it is."""
     source = shipped_configs()
-    for file in source.rglob("*.yaml"):
+    for file in sorted(source.rglob("*")):
         target = directory / "configs" / file.relative_to(source)
-        if not target.exists():
+        if file.is_file() and file.suffix != ".pyc" and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
-
-import yaml
 
 from htr_tui.cli.output import plain, print_json
 from htr_tui.cli.places import find_study, find_trial, load_fold, refuse_imported
-from htr_tui.errors import UsageError
+from htr_tui.errors import ConfigError, UsageError
 from htr_tui.files import read_json
 from htr_tui.journal.commands import send_command
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
 from htr_tui.processes.presence import read_presence
+from htr_tui.study.safe_yaml import read_scalar, read_yaml
 
 RETRIABLE = ("failed", "stopped", "pruned")
 
@@ -31,23 +31,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """`K=V` pairs; a value is read as a YAML scalar, and as text where it is none."""
+    """`K=V` pairs; a value is read as in a study file (a list as [64, 32]), and as text where it is none."""
     overrides: dict[str, Any] = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator or not key:
             raise UsageError(f"--set {pair}: not of the form KEY=VALUE", "", "for example --set train.batch=4")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            value = text
-        if isinstance(value, str):
-            try:
-                value = float(value)  # YAML 1.1 takes 1e-4 for text
-            except ValueError:
-                pass
-        overrides[key] = value if isinstance(value, str | int | float | bool) else text
+        overrides[key] = _value(text)
     return overrides
+
+
+def _value(text: str) -> Any:
+    try:
+        value = read_yaml(text, "--set").value if text.startswith(("[", '"', "'")) else read_scalar(text)
+    except ConfigError:
+        return text
+    items = value if isinstance(value, list) else [value]
+    return value if all(_is_scalar(item) for item in items) else text
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int | float) and math.isfinite(value))
 
 
 def choose_fix(paths: StudyPaths, trial: TrialRecord, wanted: str | None) -> dict[str, Any] | None:

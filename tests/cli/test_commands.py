@@ -171,7 +171,21 @@ def test_run_refuses_a_wrong_file_with_all_mistakes_and_starts_nothing(
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("a=4", 4), ("a=1e-4", 1e-4), ("a=false", False), ("a=two words", "two words"), ("a=b=c", "b=c"), ("a=[1", "[1")],
+    [
+        ("a=4", 4),
+        ("a=1e-4", 1e-4),
+        ("a=false", False),
+        ("a=two words", "two words"),
+        ("a=b=c", "b=c"),
+        ("a=[1", "[1"),
+        ("a=[64, 32]", [64, 32]),
+        ("a=[]", []),
+        ("a=[[1]]", "[[1]]"),
+        ('a="4"', "4"),
+        ("a=no", "no"),
+        ("a=.inf", ".inf"),
+        ("a=", ""),
+    ],
 )
 def test_overrides(text: str, value: object) -> None:
     assert parse_overrides([text]) == {"a": value}
