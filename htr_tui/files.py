@@ -114,19 +114,24 @@ def fsync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`: readers see the old or the new content, never a part."""
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `data`: readers see the old or the new content, never a part.
+
+    Not `durable`: a power cut may take it, for what can be made again; the death of any process takes nothing.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_directory(path.parent)
+    if durable:
+        fsync_directory(path.parent)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
@@ -159,8 +164,11 @@ class LineAppender:
         size = os.fstat(self._fd).st_size
         return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
 
-    def append(self, *records: dict[str, Any]) -> None:
-        """Write the records as whole lines; OSError (a full disk) leaves the file readable."""
+    def append(self, *records: dict[str, Any], durable: bool = True) -> None:
+        """Write the records as whole lines; OSError (a full disk) leaves the file readable.
+
+        Not `durable`: they outlive every process at once, and a power cut from the next durable ones on.
+        """
         data = b"".join(dump_line(record) for record in records)
         if self._torn:
             data = b"\n" + data
@@ -174,7 +182,7 @@ class LineAppender:
                 self._take_back(before)
             raise
         self._torn = False
-        if self._durable:
+        if self._durable and durable:
             os.fsync(self._fd)
 
     def _take_back(self, size: int) -> None:

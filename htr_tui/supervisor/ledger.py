@@ -49,7 +49,7 @@ class StudyLedger:
             records.append({"t": now, **{k: v for k, v in follow_up.items() if v is not None}})
         if event != "attempt_reported":  # of which a long journal mostly consists
             records[0]["up"] = round(self.active_s, 1)
-        self._journal.append(*records)
+        self._journal.append(*records, durable=event != "attempt_reported")  # after a power cut: read again
         for record in records:
             self.fold.apply(record)
             if self._on_record is not None:

@@ -125,8 +125,8 @@ def write_attempt(
     files = paths.attempt(trial.number, attempt)
     files.root.mkdir(parents=True, exist_ok=True)
     params = {**trial.params, **overrides}
-    write_atomic(files.params, dump_yaml(trial.params).encode())
-    write_atomic(files.overrides, dump_yaml(params).encode())
+    write_atomic(files.params, dump_yaml(trial.params).encode(), durable=False)  # the journal has them
+    write_atomic(files.overrides, dump_yaml(params).encode(), durable=False)
     context = attempt_context(spec, paths, base, trial.number, attempt, params=params, resume_from=resume_from)
     rendered = _render(spec, paths, context)
     Path(rendered.cwd).mkdir(parents=True, exist_ok=True)
