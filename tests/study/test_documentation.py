@@ -7,6 +7,7 @@ from pathlib import Path
 
 from htr_tui.study.expression import FUNCTIONS
 from htr_tui.study.loading import load_study_text
+from htr_tui.study.metrics_spec import SOURCES
 from htr_tui.study.search_spec import PRUNERS, SAMPLERS
 from htr_tui.study.spec import CATEGORIES, SECTIONS, section_keys
 from htr_tui.study.trainer_spec import PLACEHOLDERS
@@ -33,6 +34,17 @@ def test_chapters_hold_exactly_the_keys() -> None:
     for name in ("trainer", "objective", "budget", "resources", "tracking"):
         expected = set(section_keys(SECTIONS[name])) | (of_config if name == "trainer" else set())
         assert documented(chapter(name)) == expected, name
+
+
+def test_the_sources_of_metrics_hold_exactly_their_keys() -> None:
+    expected = {
+        f"{path.rpartition('.')[2]}: {key}"
+        for path, model in SECTIONS.items()
+        if path.startswith("trainer.metrics.")
+        for key in section_keys(model)
+    }
+    assert documented(chapter("metrics")) == expected
+    assert all(f"`{name}`" in chapter("metrics") or f"{{{name}:" in chapter("metrics") for name in SOURCES)
 
 
 def test_the_search_holds_exactly_the_keys() -> None:
