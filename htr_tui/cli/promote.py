@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from htr_tui.study.loading import read_study, read_study_text
     from htr_tui.study.promotion import promoted_text
     from htr_tui.supervisor.folder import create_study_folder
+    from htr_tui.supervisor.launch_files import LaunchFiles
 
     parent = find_study(args.dir, args.study)
     fold = load_fold(parent)
@@ -58,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     given = parse_overrides(args.set)
     label = f"{fold.facts.study} #{trial.number}" + (f" ({trial.label})" if trial.label else "")
     params = effective_params(trial)
-    text = promoted_text(loaded.text, str(parent.study_file), loaded.spec, name, label, params, given)
+    template = LaunchFiles(parent).template(loaded.spec.trainer)
+    text = promoted_text(loaded.text, str(parent.study_file), loaded.spec, name, label, params, given, template)
     made = read_study_text(text, f"{name}: study.yaml")
     if problems := check_environment(made.spec, base, made.document):
         from htr_tui.errors import ConfigError
