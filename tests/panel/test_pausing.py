@@ -150,3 +150,13 @@ async def test_messages_of_a_pause_are_only_text(tmp_path: Path) -> None:
         assert "\u202e" not in driver.text()
         await driver.press("6")
         await driver.see("waiting: [/bar]")
+
+
+async def test_columns_and_banner_follow_the_size(tmp_path: Path) -> None:
+    build_paused(tmp_path / "runs")
+    build_study(tmp_path / "runs", "other", trials=4, running=0)
+    async with open_panel(tmp_path, size=(160, 40)) as driver:
+        await driver.see("last event", "about")
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.wait(lambda: "about" not in driver.text())
+        await driver.see("best", "PAUSED BY ITSELF", "P continues it, s stops it")

@@ -73,6 +73,10 @@ class PanelScreen(Screen[None]):
         """Draw for the first time."""
         self.draw()
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Lay columns and texts out anew, once the panes have their new size."""
+        self.call_after_refresh(self.draw)
+
     def draw(self) -> None:
         """Show what the store knows now; called at most four times a second."""
         self.draws += 1

@@ -170,7 +170,6 @@ class TrialsScreen(PanelScreen):
         """The detail pane comes and goes with the width."""
         self.query_one("#detail").display = self._has_detail and event.size.width >= WIDE
         self._look_at_cursor()
-        self.call_after_refresh(self.draw)
 
     # -- the cursor ------------------------------------------------------------------------------------------------
 
