@@ -96,6 +96,7 @@ class Watchdog:
     def _look(self, number: int, frame: FrameType | None) -> None:
         """At the second look at one line it is stuck; at the first it may just have begun."""
         if self._is_matching and self._line == self._line_before:
+            self._is_matching = False  # never twice for one line, and never outside of its match
             raise TooSlow
         self._line_before = self._line
 
@@ -137,9 +138,9 @@ class LogSource:
             chunk = self._file.read(final=final)
             if chunk.restarted:
                 self._forget()
-            with self._watchdog.armed():
-                for line in chunk.lines:
-                    if line:
+            if chunk.lines:
+                with self._watchdog.armed():
+                    for line in filter(None, chunk.lines):
                         found += self._match(clean_line(line, MAX_MATCHED))
             if chunk.is_done or time.monotonic() > deadline:
                 return Reading(found, chunk.is_done)

@@ -56,7 +56,8 @@ class AttemptKeeper:
         tracker = self._tracker(trial, attempt)
         is_over = phase.phase in ("ended", "lost")
         tracker.poll()
-        is_complete = is_over and tracker.finish()
+        # Nobody can have written in an attempt that never started.
+        is_complete = is_over and (phase.never_started or tracker.finish(is_stopped=attempt.stopping is not None))
         self._report(tracker)
         if is_complete:
             self._end(tracker, phase)

@@ -27,6 +27,8 @@ from htr_tui.tracking.state import run_id_of, tracking_status
 
 LAST_WORD_S = 120.0
 """How long the last values of an attempt are waited for after its end."""
+STOPPED_LAST_WORD_S = 5.0
+"""The same where we ended it: `stop --now` does not wait for a tracking server that is down."""
 
 
 class AttemptCollector:
@@ -37,6 +39,8 @@ class AttemptCollector:
         self._waits_for = waits_for
         """The source that another process collects; its last word is a `collected` event."""
         self._trouble = trouble
+        self._fault = ""
+        """A mistake of ours or a file beyond all bounds; what was read then is lost."""
         self._ended_at: float | None = None
 
     @property
@@ -52,7 +56,7 @@ class AttemptCollector:
     @property
     def trouble(self) -> str:
         """Why nothing (more) was found, in words; empty where all is well."""
-        return self._trouble or (self._collector.trouble if self._collector else "")
+        return self._trouble or self._fault or (self._collector.trouble if self._collector else "")
 
     def collect(self) -> None:
         """Bring on what is new; a bounded piece."""
@@ -61,14 +65,18 @@ class AttemptCollector:
 
     def _bring(self, collector: Collector, *, final: bool) -> bool:
         """Like `Collector.collect`; a full disk is waited for, a folder that somebody removed is not."""
-        self._trouble = ""
         try:
+            self._trouble = ""
             return collector.collect(final=final)
         except OSError as error:
             self._trouble = f"its metrics cannot be written: {error.strerror}"
             return isinstance(error, FileNotFoundError)
+        except Exception as error:
+            # Whatever a file of somebody else does to a reader, the study goes on without that file.
+            self._fault = f"some of its metrics could not be read: {type(error).__name__}: {error}"
+            return True
 
-    def finish(self, collected: frozenset[str]) -> bool:
+    def finish(self, collected: frozenset[str], patience_s: float = LAST_WORD_S) -> bool:
         """Bring on the last values of an attempt that is over; True once there is nothing to wait for.
 
         `collected`: sources that have said their last word.
@@ -79,9 +87,9 @@ class AttemptCollector:
             is_done = self._bring(self._collector, final=True)
         else:
             is_done = self._waits_for is None or self._waits_for in collected
-        if not is_done and now - self._ended_at > LAST_WORD_S:
+        if not is_done and now - self._ended_at > patience_s:
             source = self._waits_for or (self._collector.name if self._collector else "")
-            self._trouble = f"the last values from {source} did not come within {LAST_WORD_S:.0f} s"
+            self._trouble = f"the last values from {source} did not come within {patience_s:.0f} s"
             return True
         return is_done
 
@@ -112,7 +120,7 @@ def _source(
     )
 
     def place(path: str) -> Place:
-        return metrics_place(path, Path(folder_of(spec.trainer, context)), context, attempt.started)
+        return metrics_place(path, Path(folder_of(spec.trainer, context)), context, _started(context))
 
     match metrics:
         case LogMetrics():
@@ -129,6 +137,14 @@ def _source(
             return TensorboardSource(place(metrics.path), rule, metrics.only)
         case _:
             return None
+
+
+def _started(context: CommandContext) -> float | None:
+    """When the attempt began by the clock of its files, which may not be the journal's."""
+    try:
+        return context.params_file.stat().st_mtime
+    except OSError:
+        return None
 
 
 def metrics_place(text: str, folder: Path, context: CommandContext, started: float | None) -> Place:

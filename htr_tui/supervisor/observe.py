@@ -17,8 +17,11 @@ from htr_tui.metrics.events import (
     merge_epochs,
 )
 from htr_tui.study.objective_spec import Objective
-from htr_tui.supervisor.collecting import AttemptCollector
+from htr_tui.supervisor.collecting import LAST_WORD_S, STOPPED_LAST_WORD_S, AttemptCollector
 from htr_tui.supervisor.decide import best_epoch
+
+LATE_EPOCHS = 1
+"""How many epochs the objective of a foreign source may lag behind its other metrics."""
 
 
 def resume_chain(trial: TrialRecord, attempt: AttemptRecord) -> list[AttemptRecord]:
@@ -80,11 +83,15 @@ class AttemptTracker:
         self._read()
         return len(self.own) != before
 
-    def finish(self) -> bool:
-        """Once the attempt is over: bring on its last values; False while they have to be waited for."""
-        is_complete = self._collector.finish(self._collected)
+    def finish(self, *, is_stopped: bool = False) -> bool:
+        """Once the attempt is over: bring on its last values; False while they have to be waited for.
+
+        `is_stopped`: it was ended by us, so its end means the same without them.
+        """
+        patience_s = STOPPED_LAST_WORD_S if is_stopped else LAST_WORD_S
+        is_complete = self._collector.finish(self._collected, patience_s)
         self._read()
-        self._is_over = is_complete or self._collector.finish(self._collected)
+        self._is_over = is_complete or self._collector.finish(self._collected, patience_s)
         return self._is_over
 
     def _read(self) -> None:
@@ -100,14 +107,17 @@ class AttemptTracker:
         """Epochs after `before` that are ready to be judged, in their order.
 
         A trainer of ours tells all of an epoch at once. A foreign source may bring the values of an epoch one after
-        the other, or change them until it is over: such an epoch waits for the next one, or for the attempt's end.
+        the other, from several files, or change them until it is over: an epoch waits a little for its objective,
+        the newest one for the next where values change, and nothing longer than the attempt's end.
         """
         epochs = sorted(epoch for epoch in self.own if before is None or epoch > before)
         if not epochs or not self._collector.is_foreign or self._is_over:
             return epochs
-        newest = epochs[-1]
         is_steady = len(self.own) > 1 and not self._values_change
-        return epochs if is_steady and self.report(newest) is not None else epochs[:-1]
+        settled = epochs if is_steady else epochs[:-1]
+        valued = max((epoch for epoch in settled if self.report(epoch) is not None), default=-1)
+        newest = epochs[-1]
+        return [epoch for epoch in settled if epoch <= valued or epoch < newest - LATE_EPOCHS]
 
     def _take(self, event: Event) -> None:
         if isinstance(event, MetricsEvent):

@@ -97,8 +97,8 @@ def test_a_killed_supervisor_goes_on_collecting(form: str, tmp_path: Path, studi
     study.wait_until_ended()
     assert_complete(study, 0)
     seen: dict[tuple[int, str], float] = {}
-    for event in all_events(events):
-        for name, value in event.values.items() if isinstance(event, MetricsEvent) else ():
+    for event in [e for e in all_events(events) if isinstance(e, MetricsEvent)]:
+        for name, value in event.values.items():
             assert seen.get((event.epoch, name)) != value
             seen[event.epoch, name] = value
 
