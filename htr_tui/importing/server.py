@@ -17,9 +17,9 @@ READ_ONLY = {
     "mariadb": "SET SESSION TRANSACTION READ ONLY",
 }
 DRIVERS = {
-    "postgresql": "pip install 'psycopg[binary]' for postgresql+psycopg://..., psycopg2-binary for postgresql://...",
-    "mysql": "pip install pymysql for mysql+pymysql://...",
-    "mariadb": "pip install pymysql for mariadb+pymysql://...",
+    "postgresql": "pip install 'psycopg[binary]' and write postgresql+psycopg://...",
+    "mysql": "pip install pymysql and write mysql+pymysql://...",
+    "mariadb": "pip install pymysql and write mariadb+pymysql://...",
 }
 
 
