@@ -58,6 +58,8 @@ class Expectation:
         self._version = 0
         self.has_used_gpus = False
         """Some attempt of the study was given a GPU."""
+        self._is_unmeasured = False
+        """Attempts trained on a GPU, and the driver did not tell what they held."""
 
     def learn(self, fold: StudyFold) -> None:
         """Read on from where the last call stopped."""
@@ -68,6 +70,8 @@ class Expectation:
                 self.has_used_gpus = self.has_used_gpus or bool(attempt.devices)
                 if attempt.state != "running":
                     self._learn_end(trial, attempt)
+                    unmeasured = attempt.devices and attempt.epoch is not None and not attempt.peak_gpu_bytes
+                    self._is_unmeasured = self._is_unmeasured or bool(unmeasured)
         self._version = fold.version
 
     def _learn_end(self, trial: TrialRecord, attempt: AttemptRecord) -> None:
@@ -86,7 +90,9 @@ class Expectation:
         measured = self._peaks[memory].expect(params, self._batch_of(params))
         if measured is not None:
             return Need(measured, "measured")
-        return Need(given, "given") if given is not None else Need()
+        if given is not None:
+            return Need(given, "given")
+        return Need(None, "share") if memory == "gpu" and self._is_unmeasured else Need()
 
     def _batch_of(self, params: Mapping[str, Any]) -> float | None:
         name = self._knobs.get("batch") or guess_knobs(params).get("batch")

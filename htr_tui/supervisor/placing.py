@@ -23,13 +23,19 @@ GIVEN_WHOLE: Final = 0.9
 UNKNOWN_FREE: Final = 0.5
 """A trial of which nothing is known is started alone where this part of a card is free."""
 
-Source = Literal["given", "measured", "unknown"]
+SHARE: Final = 0.9
+"""Where the driver never tells what a trial holds, trials of a study share this part of a card evenly."""
+
+Source = Literal["given", "measured", "unknown", "share"]
 Kind = Literal["lost", "mode", "full", "claimed", "unknown", "memory", "ahead", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The memory that a trial will take at its peak, in bytes, and how that is known."""
+    """The memory that a trial will take at its peak, in bytes, and how that is known.
+
+    `share`: trials have run to the end of an epoch and the driver told nothing, so nothing will ever be measured here.
+    """
 
     bytes: int | None = None
     source: Source = "unknown"
@@ -118,17 +124,19 @@ def judge(seat: Seat, need: Need, *, per_gpu: int) -> Choice | Obstacle:
         return Obstacle(unit, "claimed", f"held by {_names(seat.others)}")
     if unit.mode == "exclusive" and (seat.tenants or unit.processes):
         return Obstacle(unit, "mode", "takes one process at a time (compute mode), and has one")
-    found = _by_memory(seat, need)
+    found = _by_memory(seat, need, per_gpu)
     if isinstance(found, Choice) and seat.ahead is not None:
         return Obstacle(unit, "ahead", f"kept for {seat.ahead}")
     return found
 
 
-def _by_memory(seat: Seat, need: Need) -> Choice | Obstacle:
+def _by_memory(seat: Seat, need: Need, per_gpu: int) -> Choice | Obstacle:
     unit = seat.unit
     total, free = unit.total_bytes, unit.free_bytes
     if not total or free is None:
         return Choice(unit)  # a driver that tells nothing: the study file alone decides
+    if need.source == "share" and seat.tenants:
+        need = Need(int(SHARE * total / per_gpu), "given")
     if need.bytes is None:
         return _unknown(seat, total, free)
     if need.source == "measured" and need.bytes >= WHOLE * total:

@@ -76,6 +76,19 @@ def test_nothing_known_is_what_the_user_says() -> None:
     assert not expectation.has_used_gpus
 
 
+def test_a_driver_that_tells_nothing_of_trained_attempts_will_never_tell() -> None:
+    history = History()
+    history.trial(0, {"batch": 8})
+    history.attempt(0, 1, 0.0)
+    expectation = Expectation({})
+    expectation.learn(history.fold)
+    assert expectation.need("gpu", {"batch": 8}, None) == Need(None, "share")
+    assert expectation.need("gpu", {"batch": 8}, 7) == Need(7, "given")
+    history.attempt(0, 2, 3.0)
+    expectation.learn(history.fold)
+    assert expectation.need("gpu", {"batch": 8}, None) == Need(3 * GB, "measured")
+
+
 def test_an_attempt_that_died_before_it_trained_shows_nothing_and_one_out_of_memory_needed_more() -> None:
     history = History()
     history.trial(0, {"batch": 8})

@@ -11,6 +11,7 @@ from htr_tui.devices.nvml import GpuProcess
 from htr_tui.devices.units import DeviceUnit
 from htr_tui.supervisor.placing import (
     GIVEN_WHOLE,
+    SHARE,
     UNKNOWN_FREE,
     WHOLE_FREE,
     Choice,
@@ -80,6 +81,15 @@ def test_an_unknown_trial_runs_alone_until_it_has_shown_what_it_takes() -> None:
     assert found.kind == "unknown"
     assert "expect_gpu_gb" in found.text
     assert "6.0 GB of 16.0 GB free" in obstacle(Seat(unit(used=10)), Need()).text
+
+
+def test_where_the_driver_never_tells_trials_share_evenly() -> None:
+    share = Need(None, "share")
+    assert fits(Seat(unit()), share, per_gpu=2)
+    settled = tenant(None, None, settled=True)
+    assert fits(Seat(unit(used=8), own=(settled,)), share, per_gpu=2)  # 8 GB free, 7.2 wanted
+    assert obstacle(Seat(unit(used=9), own=(settled,)), share, per_gpu=2).kind == "memory"
+    assert obstacle(Seat(unit(), own=(tenant(None),)), share, per_gpu=2).kind == "unknown"
 
 
 def test_a_trial_that_takes_the_whole_card_goes_on_although_a_bit_less_is_free_now() -> None:
@@ -165,7 +175,7 @@ SEAT = st.builds(
     Seat, UNIT, st.lists(TENANT, max_size=3).map(tuple), st.lists(TENANT, max_size=2).map(tuple), st.booleans(),
     st.none() | st.just("other"),
 )  # fmt: skip
-NEED = st.builds(Need, SIZE, st.sampled_from(["given", "measured"])) | st.just(Need())
+NEED = st.builds(Need, SIZE, st.sampled_from(["given", "measured"])) | st.sampled_from([Need(), Need(None, "share")])
 
 
 @given(SEAT, NEED, st.integers(1, 4))
@@ -173,9 +183,10 @@ def test_memory_is_never_given_twice(seat: Seat, need: Need, per_gpu: int) -> No
     found = judge(seat, need, per_gpu=per_gpu)
     if isinstance(found, Choice) and seat.tenants:
         outstanding = [tenant.outstanding for tenant in seat.tenants]
-        assert need.bytes is not None
+        wanted = int(SHARE * (seat.unit.total_bytes or 0) / per_gpu) if need.source == "share" else need.bytes
+        assert wanted is not None
         assert None not in outstanding
-        assert sum(size or 0 for size in outstanding) + need.bytes <= (seat.unit.free_bytes or 0)
+        assert sum(size or 0 for size in outstanding) + wanted <= (seat.unit.free_bytes or 0)
 
 
 @given(SEAT, NEED, st.integers(1, 4))
@@ -185,8 +196,9 @@ def test_alone_too_a_trial_gets_only_what_is_free_or_what_the_rules_of_a_whole_c
     found = judge(seat, need, per_gpu=per_gpu)
     if isinstance(found, Choice):
         free, total = seat.unit.free_bytes or 0, seat.unit.total_bytes or 0
-        part = {"given": GIVEN_WHOLE, "measured": WHOLE_FREE, "unknown": UNKNOWN_FREE}[need.source]
-        assert (need.bytes is not None and free >= need.bytes) or free >= part * total
+        parts = {"given": GIVEN_WHOLE, "measured": WHOLE_FREE, "unknown": UNKNOWN_FREE, "share": UNKNOWN_FREE}
+        part = SHARE / per_gpu if need.source == "share" and seat.tenants else parts[need.source]
+        assert (need.bytes is not None and free >= need.bytes) or free >= int(part * total)
 
 
 @given(SEAT, NEED, st.integers(1, 4))

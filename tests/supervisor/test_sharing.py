@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from htr_tui.devices.board import VARIABLE, read_board
+from htr_tui.cli.run import open_or_create
+from htr_tui.devices.board import VARIABLE, Board, read_board
 from htr_tui.files import iterate_records, read_json
 from htr_tui.journal.records import AttemptRecord
 from htr_tui.processes.presence import read_presence
@@ -121,6 +126,37 @@ def test_a_device_stays_taken_when_the_supervisor_dies_and_is_free_when_the_runn
     first.open_gate(100)
     first.cli("run", "fake")  # the lost attempt is tried again
     assert first.wait_until_ended().counts["complete"] == 1
+
+
+def runs(study: FakeStudy) -> list[tuple[float, float]]:
+    """When the trainers of a study really ran, by their runners."""
+    found = []
+    for path in study.paths.root.glob("trials/*/attempt-*/exit.json"):
+        started, ended = read_json(path.with_name("runner.json")), read_json(path)
+        assert started is not None
+        assert ended is not None
+        found.append((float(started["started"]), float(ended["end"])))
+    return found
+
+
+def test_a_study_whose_supervisor_dies_all_the_time_beside_one_that_lives(machine: Machine) -> None:
+    steady, dying = (machine.study(name, budget={"trials": 2}) for name in ("steady", "dying"))
+    paths, _, _ = open_or_create(dying.base, str(dying.file))
+    steady.cli("run", str(steady.file))
+    chance = random.Random(1)
+    command = [sys.executable, "-m", "tests.fakes.dying_supervisor", str(paths.root), "--base", str(dying.base)]
+    for _ in range(60):
+        at, side = str(chance.randint(3, 8)), chance.choice(["before", "after"])
+        done = subprocess.run([*command, "--at", at, "--side", side], capture_output=True, text=True, timeout=120)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr
+        if dying.fold().ended_reason == "finished":
+            break
+    for study in (steady, dying):
+        assert study.wait_until_ended().counts["complete"] == 2
+    times = sorted(runs(steady) + runs(dying))
+    assert len(times) >= 4
+    assert all(before[1] <= after[0] for before, after in pairwise(times)), times
+    assert read_board(Path(os.environ[VARIABLE])) == Board()
 
 
 def test_an_adopted_attempt_keeps_its_card_under_the_next_supervisor(machine: Machine) -> None:
