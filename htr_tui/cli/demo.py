@@ -14,7 +14,7 @@ from htr_tui.cli.output import print_json
 from htr_tui.cli.places import load_fold
 from htr_tui.cli.run import launch, open_or_create
 from htr_tui.cli.status import describe
-from htr_tui.cli.trials import print_trials
+from htr_tui.cli.trials import marks_of, print_trials
 from htr_tui.errors import HtrError
 from htr_tui.journal.commands import send_command
 from htr_tui.journal.paths import StudyPaths
@@ -83,7 +83,8 @@ def _headless(paths: StudyPaths, *, as_json: bool) -> int:
         print_json(describe(paths))
     else:
         print()
-        print_trials([trial_json(trial, now) for _, trial in sorted(fold.trials.items())])
+        trials = [trial_json(trial, now) for _, trial in sorted(fold.trials.items())]
+        print_trials(trials, marks_of(fold), fold.facts.objectives)
         best = fold.best()
         print(
             f"\nbest: trial {best.number}, {best.value:.4f}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from htr_tui.cli.output import plain
+from htr_tui.cli.places import load_fold
 from htr_tui.files import TailReader, to_plain
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
@@ -111,6 +112,8 @@ def wait_for_tracking(paths: StudyPaths) -> bool:
     """Wait a little until the MLflow mirror has told everything; True if it has."""
     from htr_tui.tracking.state import tracking_status
 
+    if load_fold(paths).facts.tracking_uri is None:
+        return True
     deadline = time.monotonic() + TRACKING_DEADLINE_S
     while time.monotonic() < deadline:
         status = tracking_status(paths)

@@ -7,11 +7,13 @@ import csv
 import math
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from htr_tui.cli.output import bytes_text, plain, print_json, print_table, seconds_text
 from htr_tui.cli.places import find_study, load_fold
 from htr_tui.errors import UsageError
+from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.status import trial_json
 
 SORT_KEYS = ("trial", "state", "value", "epoch", "seconds", "attempts", "category", "peak_gpu_bytes", "peak_rss_bytes")
@@ -46,10 +48,26 @@ def sort_trials(trials: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     return known + unknown
 
 
-def print_trials(trials: list[dict[str, Any]]) -> None:
-    """The table for people."""
+def marks_of(fold: StudyFold) -> dict[int, str]:
+    """A word for the trials that stand out: the best, those of the front, those that break a constraint."""
+    marks = {number: "infeasible" for number, trial in fold.trials.items() if not trial.is_feasible}
+    if len(fold.facts.directions) > 1:
+        return marks | {trial.number: "pareto" for trial in fold.pareto()}
+    best = fold.best()
+    return marks | ({best.number: "best"} if best is not None else {})
+
+
+def print_trials(trials: list[dict[str, Any]], marks: Mapping[int, str], objectives: Sequence[str]) -> None:
+    """The table for people; a column for each objective where there are several."""
     parameters = list(dict.fromkeys(p for t in trials for p in t["params"]))
-    head = ["#", "state", "value", *[plain(p.rpartition(".")[2] or p) for p in parameters]]
+    several = len(objectives) > 1
+    head = [
+        "#",
+        "state",
+        "",
+        *([plain(o) for o in objectives] if several else ["value"]),
+        *[plain(p.rpartition(".")[2] or p) for p in parameters],
+    ]
     head += ["epoch", "time", "peak GPU", "peak RAM", "tries", "finding"]
     rows = []
     for t in trials:
@@ -57,9 +75,13 @@ def print_trials(trials: list[dict[str, Any]]) -> None:
         params = [plain(t["params"].get(p)) for p in parameters]
         peaks = [bytes_text(t["peak_gpu_bytes"]), bytes_text(t["peak_rss_bytes"])]
         finding = plain(t["category"]) if t["category"] else ""
-        first = [str(t["trial"]), t["state"], plain(t["value"])]
+        values = t["values"] or [None] * len(objectives) if several else [t["value"]]
+        mark = ", ".join(
+            filter(None, (marks.get(t["trial"], ""), {"hand": "by hand", "warm_start": "warm"}.get(t["by"])))
+        )
+        first = [str(t["trial"]), t["state"], mark, *[plain(value) for value in values]]
         rows.append([*first, *params, epoch, seconds_text(t["seconds"]), *peaks, str(t["attempts"]), finding])
-    left = {1, len(head) - 1}
+    left = {1, 2, len(head) - 1}
     print_table(head, rows, right=frozenset(range(len(head))) - left)
 
 
@@ -79,5 +101,5 @@ def run(args: argparse.Namespace) -> int:
     elif not trials:
         print(f"{fold.facts.study} has no trials yet")
     else:
-        print_trials(trials)
+        print_trials(trials, marks_of(fold), fold.facts.objectives)
     return 0

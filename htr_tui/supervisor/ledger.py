@@ -56,9 +56,10 @@ class StudyLedger:
                 self._on_record(record)
 
     def note(self, level: str, message: str, trial: int | None = None) -> None:
-        """Tell the user something, in the journal and the supervisor's log."""
-        sys.stderr.buffer.write(dump_line({"t": self.clock.time(), "note": message}))
-        sys.stderr.flush()
+        """Tell the user something, in the journal and the supervisor's log (which a foreground run has not)."""
+        if self._on_record is None:
+            sys.stderr.buffer.write(dump_line({"t": self.clock.time(), "note": message}))
+            sys.stderr.flush()
         self.record("note", level=level, message=message, trial=trial)
 
     def running(self) -> list[tuple[TrialRecord, AttemptRecord]]:

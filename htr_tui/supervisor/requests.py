@@ -120,7 +120,7 @@ class Requests:
         if command.path.name in self._ledger.fold.commands_done:
             return
         fields: dict[str, Any] = command.fields
-        asked, _ = self._memory.ask(  # type: ignore[call-arg]
+        asked, _ = self._memory.ask(
             self._ledger.fold, pinned=dict(fields.get("params") or {}), label=fields.get("label"), by="hand"
         )
         if asked is None:
