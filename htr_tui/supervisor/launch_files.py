@@ -7,7 +7,7 @@ itself, where they are: a change of one reaches later attempts, so it is told.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -106,8 +106,10 @@ class LaunchFiles:
                 found.append(message)
         return found
 
-    def in_vain(self, trainer: TrainerSpec, names: Iterable[str]) -> str:
+    def in_vain(self, trainer: TrainerSpec, names: Collection[str]) -> str:
         """What to tell of parameters set by hand or by a fix that the trainer never gets; an empty text if it does."""
+        if not names:
+            return ""
         try:
             lost = unreached(trainer, names, self.template(trainer))
         except (HtrError, ValueError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from htr_tui.errors import HtrError
+from htr_tui.errors import HtrError, StorageError
 from htr_tui.executors.slots import Slot
 from htr_tui.files import write_atomic, write_json
 from htr_tui.journal.paths import StudyPaths
@@ -19,6 +20,11 @@ from htr_tui.study.safe_yaml import dump_yaml
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.launch_files import LaunchFiles
 from htr_tui.supervisor.recover import START, TRIAL
+
+_HOPELESS: Final = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP,
+)  # fmt: skip
+"""Refusals of a folder that stay whatever happens to the disk."""
 
 _SAY_WHY = "import sys; sys.stderr.write(sys.argv[1] + chr(10)); sys.exit(2)"
 """What runs instead of a trainer whose command cannot be made: the attempt fails with the reason in its log."""
@@ -129,10 +135,9 @@ def write_attempt(
     write_atomic(files.overrides, dump_yaml(params).encode(), durable=False)
     context = attempt_context(spec, paths, base, trial.number, attempt, params=params, resume_from=resume_from)
     rendered = _render(spec, paths, context)
-    Path(rendered.cwd).mkdir(parents=True, exist_ok=True)
     if rendered.config_file is not None and rendered.config_text is not None:
         rendered.config_file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(rendered.config_file, rendered.config_text.encode())
+        write_atomic(rendered.config_file, rendered.config_text.encode(), durable=False)
     command = {
         "argv": rendered.argv,
         "cwd": rendered.cwd,
@@ -145,10 +150,23 @@ def write_attempt(
     write_json(files.command, command)
 
 
+def _make_folder(path: Path) -> None:
+    """OSError (a full disk) where waiting helps, StorageError where it does not."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in _HOPELESS:
+            raise
+        raise StorageError(f"trainer.cwd: the folder {path} cannot be made", error.strerror or str(error)) from None
+
+
 def _render(spec: StudySpec, paths: StudyPaths, context: CommandContext) -> RenderedTrainer:
     """The attempt's start; where it cannot be made, a start that fails and says why: no trial waits for ever."""
     try:
-        return render_trainer(spec.trainer, context, LaunchFiles(paths).template(spec.trainer))
+        rendered = render_trainer(spec.trainer, context, LaunchFiles(paths).template(spec.trainer))
+        if spec.trainer.cwd is not None:
+            _make_folder(Path(rendered.cwd))
+        return rendered
     except HtrError as error:
         argv = [sys.executable, "-c", _SAY_WHY, f"htr-tui could not make the trainer's command: {error}"]
         return RenderedTrainer(argv, {}, str(context.launch_dir), None, None)

@@ -95,6 +95,15 @@ def test_a_command_that_cannot_be_made_fails_and_says_why(tmp_path: Path) -> Non
     assert "has no copy of base.json" in written(paths, spec, tmp_path)["argv"][-1]
 
 
+@pytest.mark.parametrize("folder", ["in-the-way", "in-the-way/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_fails_and_says_why(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "in-the-way").write_text("")
+    paths, spec = launch(tmp_path, {"command": ["train", "{overrides}"], "cwd": folder})
+    command = written(paths, spec, tmp_path)
+    assert "trainer.cwd: the folder" in command["argv"][-1]
+    assert command["cwd"] == str(tmp_path)
+
+
 def test_named_files_are_copied_and_their_changes_told_once(tmp_path: Path) -> None:
     for name in ("train.py", "tiny.yaml", "other.yaml", "secret.json"):
         (tmp_path / name).write_text(f"# {name}\n")
