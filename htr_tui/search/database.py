@@ -88,6 +88,13 @@ def rename_study(storage: RDBStorage, old: str, new: str) -> None:
         )
 
 
+def count_trials(storage: RDBStorage, study_id: int) -> int:
+    """How many trials a study has. Optuna would read those that have not ended, with all that belongs to them."""
+    with storage.engine.connect() as connection:
+        query = sqlalchemy.text("SELECT COUNT(*) FROM trials WHERE study_id = :id")
+        return int(connection.execute(query, {"id": study_id}).scalar_one())
+
+
 def reopen_trials(storage: RDBStorage, trial_ids: list[int]) -> None:
     """Make finished trials running ones without values, in one transaction. Optuna has no call for it either."""
     with storage.engine.begin() as connection:

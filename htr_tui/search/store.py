@@ -99,7 +99,8 @@ class SearchStore:
             if wish is None and self._maker.is_exhausted(self._drawn):
                 return None
             self._check_file()
-            found = len(self._all_trials())
+            assert self._backend is not None
+            found = database.count_trials(self._backend, self._study._study_id)
             if found != number:
                 raise StorageError(
                     f"Optuna has {found} trials of {self._name}, the journal {number}",
