@@ -27,8 +27,8 @@ from tests.fakes.launching import FakeStudy, fake_study
 from tests.fakes.waiting import wait_for
 
 PARALLEL = 4
-SETTLE_S = 8.0
-"""Until imports, the first connections and the quick samples of young runners are over."""
+SETTLE_S = 12.0
+"""Until the first connections and the quick samples of young runners are over."""
 MIRROR = {"uri": "sqlite:///runs/mlflow.db"}
 WORKLOADS: dict[str, tuple[str, ...]] = {
     "quiet": ("--epochs", "2"),
@@ -68,6 +68,7 @@ def helpers(study: FakeStudy) -> dict[str, int]:
 
 def measure(study: FakeStudy, seconds: float) -> dict[str, tuple[float, int]]:
     """(percent of a core, resident bytes) by process; the runners together."""
+    wait_for(lambda: all((study.paths.trial(n) / "tracking.json").exists() for n in range(PARALLEL)), 120, "the mirror")
     time.sleep(SETTLE_S)
     pids = helpers(study)
     before, start = {name: cpu_of(pid) for name, pid in pids.items()}, time.monotonic()
