@@ -24,6 +24,8 @@ LINE_NAMES = 200
 """Metrics in a line, so that no reader finds it too long."""
 CATCH_UP_S = 60.0
 """A source that grows faster than it is read is not waited for longer than this after a restart."""
+CHANGE_EVERY_S = 10.0
+"""A value that changes while its epoch lasts (a progress bar's loss) is written again so often, and when it is over."""
 TORN_POLLS = 10
 """How often a line that the trainer has half written is waited for, before it is taken for torn."""
 
@@ -85,6 +87,9 @@ class Collector:
         self._pending: dict[int, _Pending] = {}
         self._refused = 0
         self._torn_polls = 0
+        self._newest = 0
+        """The last epoch of which anything is known."""
+        self._changed_at = -math.inf
         self._load()
         self._has_caught_up = not self._written
         self._born = time.monotonic()
@@ -126,6 +131,7 @@ class Collector:
                 pending = self._pending[observation.epoch] = _Pending()
             pending.values[name] = value
         if pending is not None:
+            self._newest = max(self._newest, observation.epoch)
             pending.step = pending.step if observation.step is None else observation.step
             pending.t = pending.t if observation.t is None else observation.t
 
@@ -133,15 +139,23 @@ class Collector:
 
     def _write(self, *, final: bool) -> bool:
         """Append the difference in one piece; False while the trainer's own half line is waited for."""
-        news = {epoch: values for epoch in sorted(self._pending) if (values := self._news(epoch))}
+        now = time.monotonic()
+        may_change = final or now - self._changed_at >= CHANGE_EVERY_S
+        news = {
+            epoch: values
+            for epoch in sorted(self._pending)
+            if (values := self._news(epoch, may_change=may_change or epoch < self._newest))
+        }
         may_end_torn = final or self._torn_polls >= TORN_POLLS
         if news and not self._append(b"".join(self._lines(news)), may_end_torn=may_end_torn):
             self._torn_polls += 1
             return False
         self._torn_polls = 0
+        if any((self._newest, name) in self._written for name in news.get(self._newest, ())):
+            self._changed_at = now
         for epoch, values in news.items():
             self._written.update(((epoch, name), value) for name, value in values.items())
-        self._pending.clear()
+        self._pending = {epoch: kept for epoch, kept in self._pending.items() if self._news(epoch, may_change=True)}
         return True
 
     def _append(self, data: bytes, *, may_end_torn: bool) -> bool:
@@ -152,12 +166,12 @@ class Collector:
             self._load()
             raise
 
-    def _news(self, epoch: int) -> dict[str, float]:
-        found = self._pending[epoch].values
+    def _news(self, epoch: int, *, may_change: bool) -> dict[str, float]:
+        """Values of an epoch that are not written yet; `may_change`: also those that are written differently."""
         return {
             name: value
-            for name, value in found.items()
-            if (before := self._written.get((epoch, name))) is None or not _are_equal(before, value)
+            for name, value in self._pending[epoch].values.items()
+            if (before := self._written.get((epoch, name))) is None or (may_change and not _are_equal(before, value))
         }
 
     def _lines(self, news: dict[int, dict[str, float]]) -> Iterator[bytes]:
