@@ -18,13 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look and print; 0 also on a machine without a GPU."""
     from htr_tui.devices.host import sample_host
-    from htr_tui.devices.nvml import GpuSampler
+    from htr_tui.devices.patience import PatientSampler
     from htr_tui.devices.view import look
 
-    sampler = GpuSampler()
-    report = sampler.sample()
-    sampler.close()
-    view = look(report, sample_host(args.dir))
+    view = look(PatientSampler().sample(), sample_host(args.dir))
     if args.json:
         print_json(view)
     else:

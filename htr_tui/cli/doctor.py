@@ -78,12 +78,13 @@ def _python() -> Row:
 
 
 def _gpu() -> Iterator[Row]:
-    from htr_tui.devices.nvml import GpuSampler
+    from htr_tui.devices.patience import PatientSampler
     from htr_tui.devices.units import device_units, visible_units
 
-    sampler = GpuSampler()
-    report = sampler.sample()
-    sampler.close()
+    report = PatientSampler().sample()
+    if report.is_silent:
+        yield Row("gpu", "warn", report.error or "", "a card may have fallen off the bus: look at dmesg, reboot")
+        return
     if report.error is not None:
         yield Row(
             "gpu", "missing", report.error, "training works without one, slowly; with a card, install NVIDIA's driver"

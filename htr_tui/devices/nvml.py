@@ -75,6 +75,8 @@ class DeviceReport:
     gpus: tuple[GpuSample, ...] = ()
     error: str | None = None
     driver: str | None = None
+    is_silent: bool = False
+    """With `error`: the driver is there and does not answer."""
 
 
 class GpuSampler:

@@ -133,7 +133,7 @@ def allowed_units(report: DeviceReport, env: Mapping[str, str], wanted: Wanted) 
     """The study's devices. A count is how many at the same time: any of those that are visible."""
     if wanted == "none":
         return Allowed(())
-    if isinstance(wanted, tuple) and report.error is not None:
+    if isinstance(wanted, tuple) and report.error is not None and not report.is_silent:
         # No NVML (another vendor, a bare container): the list is believed, memory stays unknown.
         return Allowed(tuple(_blind_unit(str(name)) for name in wanted))
     visible = visible_units(report, env)

@@ -223,7 +223,11 @@ class Admission:
 
     def _without_gpus(self, slot: int) -> Placement | Waiting:
         """No GPU is there: a study that never asked for one runs on the CPU, any other one waits for it."""
-        error = self._gpus.report().error or "none is visible"
+        report = self._gpus.report()
+        if report.is_silent:
+            self._once("error", "the GPU driver does not answer; trials wait for it")
+            return self._waiting(("silent",), f"{report.error}; look with `nvidia-smi`, a reboot may be needed")
+        error = report.error or "none is visible"
         wanted = self._resources.gpus
         if wanted == "auto" and not self._expectation.has_used_gpus:
             self._once("info", f"no GPU, trials run on the CPU ({error})")

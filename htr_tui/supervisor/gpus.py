@@ -6,7 +6,8 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from htr_tui.devices.nvml import DeviceReport, GpuSampler
+from htr_tui.devices.nvml import DeviceReport
+from htr_tui.devices.patience import PatientSampler, Sampler
 from htr_tui.devices.process_tree import other_gpu_bytes, tree_gpu_bytes
 from htr_tui.files import dump_line, iterate_records
 from htr_tui.journal.paths import AttemptPaths
@@ -23,9 +24,9 @@ SLOW_SAMPLE_S = 10.0
 class GpuRecorder:
     """The supervisor's one reader of GPUs. Without a GPU it does nothing."""
 
-    def __init__(self, resources: ResourcesSpec, sampler: GpuSampler | None = None) -> None:
+    def __init__(self, resources: ResourcesSpec, sampler: Sampler | None = None) -> None:
         self._resources = resources
-        self._sampler = sampler if sampler is not None else GpuSampler()
+        self._sampler: Sampler = sampler if sampler is not None else PatientSampler()
         self._report: DeviceReport | None = None
         self._read = 0.0
         self._last = -SAMPLE_S

@@ -311,6 +311,16 @@ def test_without_a_gpu_auto_runs_on_the_cpu_unless_it_ran_on_one_before(make: Ma
     assert devices(make(sampler=sampler, name="four", gpus=[3]).place()) == ("3",)  # believed, without NVML
 
 
+def test_a_driver_that_is_silent_is_waited_for_and_not_taken_for_none(make: Make) -> None:
+    sampler = FakeSampler(error="the GPU driver has not answered for 4 s")
+    sampler.report = replace(sampler.report, is_silent=True)
+    study = make(sampler=sampler)
+    assert "has not answered for 4 s" in reason(study.place())
+    listed = make(sampler=sampler, name="two", gpus=[0])
+    assert "has not answered" in reason(listed.place())
+    assert study.notes == ["error: the GPU driver does not answer; trials wait for it"]
+
+
 def test_a_machine_without_gpus_is_never_asked_when_none_are_wanted(make: Make) -> None:
     sampler = FakeSampler(card(0))
     study = make(sampler=sampler, gpus="none", parallel=2)
