@@ -14,6 +14,7 @@ from htr_tui.study.grid import trial_count
 from htr_tui.study.metrics_checks import check_metrics, metrics_warnings
 from htr_tui.study.objective_spec import Objective
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter
+from htr_tui.study.resources_checks import resources_warnings
 from htr_tui.study.safe_yaml import Document, read_scalar
 from htr_tui.study.search_checks import check_goal, search_environment, search_warnings
 from htr_tui.study.search_spec import SearchSpec
@@ -90,6 +91,7 @@ def warnings(spec: StudySpec, document: Document) -> Iterator[ConfigProblem]:
     """What may be meant but is probably not."""
     yield from search_warnings(spec, document)
     yield from metrics_warnings(spec, document)
+    yield from resources_warnings(spec, document)
     for name in spec.trainer.knobs:
         if name not in KNOBS and (guess := nearest(name, KNOBS)):
             yield document.problem(
