@@ -19,7 +19,8 @@ from htr_tui.executors.claims import ClaimBoard, HeldFile
 from htr_tui.panel.feeds.machine import HISTORY, MachineFeed
 from htr_tui.panel.feeds.machine_sampler import view_machine
 from htr_tui.panel.frame.lines import Lines
-from htr_tui.panel.screens.device_rows import describe_machine, describe_waiting, device_rows
+from htr_tui.panel.frame.sparkline import sparkline
+from htr_tui.panel.screens.device_rows import describe_in, describe_machine, describe_waiting, device_rows
 from htr_tui.panel.store import Store
 from htr_tui.panel.views import DeviceView, HolderView, MachineView, ProcessView
 from htr_tui.panel.widgets.trial_table import VirtualTable
@@ -64,13 +65,26 @@ async def test_devices_processes_and_who_waits(tmp_path: Path, size: tuple[int, 
     build_waiting(tmp_path / "runs")
     async with open_panel(tmp_path, size=size, sampler=lambda: BUSY) as driver:
         await go_to_devices(driver)
-        await driver.see("gpu0", "held by loss-weights #23", "13.0/16 GB", "load 87%", "66°C", "110/130 W")
-        await driver.see("! lost: it no longer answers", "4 devices", "! 1 lost")
+        await driver.see("gpu0", "held by loss-weights", "13.0/16 GB", "load 87%", "66°C", "110/130 W")
+        await driver.see("! lost: it no longer answers", "4 devices", "! 1 lost", "prohibited", "hidden")
         await driver.see("4242", "anna", "loss-weights #23", "777", "carl", "no study")
         await driver.see("waiting: memory: trial 3 needs", "sweep (ben), priority 5: waits")
         if size[1] >= 40:
             await driver.see("MIG 1g.5gb", "hidden by CUDA_VISIBLE_DEVICES", "lets nobody compute", "95°C!", "570.12")
             await driver.see("Xorg [/foo]")
+
+
+def test_many_devices_get_a_line_each_where_there_is_little_room() -> None:
+    machine = replace(BUSY, devices=DEVICES * 2, history={"gpu0": ((1.0, 5.0), (2.0, 50.0))})
+    full, short, line = (describe_in(rows, 76, False, machine).lines for rows in (99, 22, 9))
+    assert len(full) > len(short) > len(line) == 9
+    assert any("held by loss-weights #23" in "".join(text for text, _ in one) for one in line)
+
+
+def test_the_last_minutes_are_drawn_on_the_whole_scale() -> None:
+    assert sparkline([50.0, 50.0], 2, True, (0.0, 100.0)) in ("..", "--")
+    assert sparkline([0.0, 100.0], 2, True, (0.0, 100.0)) == "_^"
+    assert sparkline([1.0, 2.0], 2, True, (0.0, 100.0)) == "__"
 
 
 async def test_enter_opens_the_trial_of_a_process_and_nothing_else(tmp_path: Path) -> None:

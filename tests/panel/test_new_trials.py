@@ -139,6 +139,7 @@ def test_fixed_parameters_are_no_fields() -> None:
         ({"int": [4, 16], "step": 4}, "4 to 16, whole, step 4"),
         ({"categorical": ["relu", True, 3]}, "relu | true | 3"),
         ({"float": [0, 1], "when": {"a": "b", "c": 1}}, "0 to 1, when a=b and c=1"),
+        ({"float": [0, 1], "when": {"a": ["b", "c"], "d": [True]}}, "0 to 1, when a=b|c and d=true"),
         ({"float": "broken"}, ""),
         ({"float": [1, [2]], "when": "[/x] \x1b[31mred"}, "1 to [2], when [/x] red"),
         (None, ""),

@@ -12,15 +12,20 @@ _RIGHT: Final = (0x80, 0x20, 0x10, 0x08)
 _ASCII_LEVELS: Final = "_.-^"
 
 
-def sparkline(values: Sequence[float], width: int, ascii: bool = False) -> str:
-    """The values over `width` cells, two places to a cell; NaN and infinities are gaps."""
+def sparkline(
+    values: Sequence[float], width: int, ascii: bool = False, bounds: tuple[float, float] | None = None
+) -> str:
+    """The values over `width` cells, two places to a cell; NaN and infinities are gaps.
+
+    The lowest and the highest stand at the bottom and the top, unless `bounds` says what does.
+    """
     if width <= 0 or not values:
         return ""
     points = _spread(values, width if ascii else 2 * width)
     finite = [value for value in points if math.isfinite(value)]
     if not finite:
         return ""
-    low, high = min(finite), max(finite)
+    low, high = bounds or (min(finite), max(finite))
     levels = [_level(value, low, high) for value in points]
     if ascii:
         return "".join(" " if level is None else _ASCII_LEVELS[level] for level in levels)

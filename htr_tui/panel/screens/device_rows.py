@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from htr_tui.journal.records import TrialRecord
 from htr_tui.panel import format
@@ -122,7 +122,8 @@ def _holder_row(device: str, holder: HolderView) -> DeviceRow:
 
 def _trial_row(study: str, trial: TrialRecord, live: LiveAttempt | None) -> DeviceRow:
     attempt = trial.last_attempt
-    devices = ",".join(attempt.devices) if attempt is not None else ""
+    names = attempt.devices if attempt is not None else ()
+    devices = ",".join(f"gpu{name}" if name.isdecimal() else name for name in map(str, names))
     where = f"slot {attempt.slot}" if attempt is not None else ""
     return DeviceRow(devices or "cpu", None, live.gpu_bytes if live else None, "", study, trial.number, where, True)
 
@@ -130,7 +131,23 @@ def _trial_row(study: str, trial: TrialRecord, live: LiveAttempt | None) -> Devi
 # -- devices -----------------------------------------------------------------------------------------------------------
 
 
-def describe_machine(lines: Lines, machine: MachineView | None) -> None:
+Detail = Literal["full", "short", "line"]
+"""Everything; without the last minutes; a line a device."""
+
+
+def describe_in(rows: int, width: int, is_ascii: bool, machine: MachineView | None) -> Lines:
+    """The machine in at most `rows` lines if that can be, with as much detail as they hold."""
+    lines = Lines(width, is_ascii)
+    details: tuple[Detail, ...] = ("full", "short", "line")
+    for detail in details:
+        lines = Lines(width, is_ascii)
+        describe_machine(lines, machine, detail)
+        if len(lines.lines) <= rows:
+            break
+    return lines
+
+
+def describe_machine(lines: Lines, machine: MachineView | None, detail: Detail = "full") -> None:
     """Every device, and the host."""
     if machine is None:
         lines.add(("asking the driver", "dim"))
@@ -140,7 +157,10 @@ def describe_machine(lines: Lines, machine: MachineView | None) -> None:
             f"No GPU: {machine.gpu_error or 'the driver lists none'}. Trials run on the processor.", "warn", limit=3
         )
     for device in machine.devices:
-        _describe_device(lines, device, machine.history.get(device.label, ()))
+        if detail == "line":
+            _describe_in_a_line(lines, device)
+        else:
+            _describe_device(lines, device, machine.history.get(device.label, ()) if detail == "full" else ())
     if machine.board_error:
         lines.wrap(f"! who holds a device cannot be told: {machine.board_error}", "warn", limit=2)
     _describe_host(lines, machine)
@@ -157,10 +177,25 @@ def _describe_device(lines: Lines, device: DeviceView, history: Sequence[tuple[f
     lines.add(INDENT, *_sensors(device, lines))
     if len(history) > 1:
         room = max(6, min(40, (lines.width - 26) // 2))
-        lines.add(
-            (f"{INDENT}memory ", "dim"), (sparkline([used for used, _ in history], room, lines.is_ascii), "accent"),
-            ("  load ", "dim"), (sparkline([load for _, load in history], room, lines.is_ascii), "accent"),
-        )  # fmt: skip
+        most = float(device.total_bytes or max(used for used, _ in history) or 1)
+        memory = sparkline([used for used, _ in history], room, lines.is_ascii, (0.0, most))
+        load = sparkline([load for _, load in history], room, lines.is_ascii, (0.0, 100.0))
+        lines.add((f"{INDENT}memory ", "dim"), (memory, "accent"), ("  load ", "dim"), (load, "accent"))
+
+
+def _describe_in_a_line(lines: Lines, device: DeviceView) -> None:
+    hidden = " hidden" if device.is_visible is False else ""
+    label: Piece = (f"{device.label:<6} ", "bold")
+    if device.state == "lost":
+        lines.add(label, ("! lost: it no longer answers", "bad"), (hidden, "warn"))
+        return
+    state = f" ! {device.state}" if device.state != "ok" else ""
+    lines.add(
+        label,
+        *_sensors(replace(device, power_w=None), lines, 6),
+        (f"{state}{hidden}", "warn"),
+        (f"  {_held(device)}", "accent"),
+    )
 
 
 def _held(device: DeviceView) -> str:
@@ -176,11 +211,11 @@ def _who(holder: HolderView) -> str:
     return f"{holder.study}{trial}" + ("" if holder.is_here or not holder.user else f" ({holder.user})")
 
 
-def _sensors(device: DeviceView, lines: Lines) -> list[Piece]:
+def _sensors(device: DeviceView, lines: Lines, bar: int = 16) -> list[Piece]:
     share = device.used_bytes / device.total_bytes if device.used_bytes is not None and device.total_bytes else None
     fullness = _look(share, FULL_WARN, FULL_BAD)
     pieces: list[Piece] = [
-        (format.bar(share, 16 if lines.width >= 72 else 8, lines.is_ascii), fullness),
+        (format.bar(share, bar if lines.width >= 72 else bar // 2, lines.is_ascii), fullness),
         (f" {_memory(device.used_bytes, device.total_bytes)}", fullness),
     ]
     if device.load is not None:

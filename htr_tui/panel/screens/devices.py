@@ -21,7 +21,7 @@ from htr_tui.panel.screens.device_rows import (
     COLUMNS,
     DeviceRow,
     DeviceRows,
-    describe_machine,
+    describe_in,
     describe_waiting,
     device_rows,
 )
@@ -48,7 +48,7 @@ class DevicesScreen(PanelScreen):
     def compose_body(self) -> ComposeResult:
         """Cards, processes, waiting."""
         with Container(id="body"):
-            yield TextPane(id="cards", can_focus=False)
+            yield TextPane(id="cards")
             yield VirtualTable(COLUMNS, id="main", gap=1, ascii=self.panel.is_ascii)
             yield TextPane(id="waiting", can_focus=False)
 
@@ -59,13 +59,15 @@ class DevicesScreen(PanelScreen):
         store, height = self.panel.store, self.app.size.height
         studies = store.studies()
         cards, waiting = self.query_one("#cards", TextPane), self.query_one("#waiting", TextPane)
-        above, below = self._lines(), self._lines()
-        describe_machine(above, store.machine)
+        width, is_ascii = max(20, self.app.size.width - 3), self.panel.is_ascii
+        below = Lines(width, is_ascii)
         describe_waiting(below, store.machine, studies, self.panel.clock())
         waiting.display = bool(below.lines)
         told = min(len(below.lines), WAITING_ROWS)
         waiting.styles.height = told + 1
-        cards.styles.height = max(3, min(len(above.lines), height - ROWS_OF_PROCESSES - FRAME_ROWS - told))
+        room = max(3, height - ROWS_OF_PROCESSES - FRAME_ROWS - told)
+        above = describe_in(room, width, is_ascii, store.machine)
+        cards.styles.height = max(1, min(len(above.lines), room))
         cards.show(above.lines)
         waiting.show(below.lines)
         self._draw_processes()
@@ -78,9 +80,6 @@ class DevicesScreen(PanelScreen):
     def on_screen_suspend(self) -> None:
         """And no more."""
         self.panel.watch_machine(False)
-
-    def _lines(self) -> Lines:
-        return Lines(max(20, self.app.size.width - 3), self.panel.is_ascii)
 
     def _draw_processes(self) -> None:
         store, table = self.panel.store, self.query_one(VirtualTable)

@@ -171,7 +171,11 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else show_exact(value)
 
 
+def _any_of(value: Any) -> str:
+    return "|".join(show_exact(one) for one in value[:20]) if isinstance(value, list) else show_exact(value)
+
+
 def _condition(when: Any) -> str:
     if isinstance(when, dict):
-        return " and ".join(f"{key}={show_exact(value)}" for key, value in when.items())
+        return " and ".join(f"{key}={_any_of(value)}" for key, value in when.items())
     return clean_text(str(when), 60)

@@ -66,7 +66,7 @@ def describe_values(lines: Lines, study: StudyView | None, trial: TrialRecord) -
             name = study.facts.objectives[place] if place < len(study.facts.objectives) else f"value {place + 1}"
             lines.add(format.number(value, value_digits(value)), (f"  {way} {name}", "dim"))
         if trial.number in study.pareto:
-            lines.add(("on the Pareto front: no other is better in every way", "good"))
+            lines.wrap("on the Pareto front: no other is better in every way", "good", limit=2)
     elif trial.value is not None:
         lines.add(f"value {format.number(trial.value, value_digits(trial.value))}")
     texts = study.facts.constraints if study is not None else ()
@@ -76,7 +76,7 @@ def describe_values(lines: Lines, study: StudyView | None, trial: TrialRecord) -
         verdict = "kept" if kept else f"broken by {format.number(over, value_digits(over))}"
         lines.add((f"{name}: ", "dim"), (verdict, "good" if kept else "warn"))
     if not trial.is_feasible:
-        lines.add(("infeasible: never the best, whatever its value", "warn"))
+        lines.wrap("infeasible: never the best, whatever its value", "warn", limit=2)
 
 
 def _describe_progress(

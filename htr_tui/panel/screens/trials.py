@@ -20,6 +20,7 @@ from htr_tui.panel.frame.lines import Lines
 from htr_tui.panel.frame.search_line import SearchLine
 from htr_tui.panel.frame.text_pane import TextPane
 from htr_tui.panel.messages import PlaceRequested, TrialOpened
+from htr_tui.panel.screens.attention import about_text
 from htr_tui.panel.screens.base import WIDE, PanelScreen
 from htr_tui.panel.screens.context import PanelContext
 from htr_tui.panel.screens.trial_columns import (
@@ -144,7 +145,9 @@ class TrialsScreen(PanelScreen):
         lines = Lines(pane.text_width, self.panel.is_ascii)
         trial = self.current_record()
         if trial is None:
+            study = self.panel.store.study(self._study)
             lines.add(("no trial under the cursor", "dim"))
+            lines.wrap(about_text(study, self.panel.clock()) if study is not None else "", "warn")
         else:
             store = self.panel.store
             describe_trial(
