@@ -23,6 +23,8 @@ CURVE_STEPS = 5
 """Steps of a curve before its end is looked at."""
 STILL_GAINING = 0.1
 """Share of a curve's whole gain that lies in its last fifth when a trial was not done yet."""
+LARGEST = 1e150
+"""Values beyond this have no variance that a number can hold."""
 GAINING_SHARE = 0.7
 """Share of the better half of the trials that has to be still gaining."""
 
@@ -89,7 +91,7 @@ def seed_spread(cases: Cases) -> Iterator[Diagnosis]:
     """Repeats of one setting that differ more among themselves than the settings do."""
     groups: dict[str, list[TrialRecord]] = defaultdict(list)
     for trial in cases.ranked:
-        if any(is_seed(name) for name in trial.params):
+        if any(map(is_seed, trial.params)) and abs(trial.value or 0.0) < LARGEST:
             groups[setting_of(trial.params)].append(trial)
     repeated = [group for group in groups.values() if len(group) > 1]
     if len(repeated) < 2:

@@ -23,6 +23,10 @@ SIDES = ("-wal", "-journal")
 ATTEMPTS = 40
 PAUSE_S = 0.05
 TIMEOUT_S = 5.0
+SETTLED_NS = 50_000_000
+"""A file that changed less than this ago may change again within the same tick of its clock, unseen."""
+SMALL = 64 << 20
+"""Bytes that are copied so quickly that a lock meanwhile disturbs nobody."""
 
 
 def is_sqlite(path: Path) -> bool:
@@ -49,11 +53,14 @@ def copy_database(source: Path, folder: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> bool:
-    if _uses_wal(source) or any(_size(side) for side in _sides(source)):
-        # Only copying the files leaves a WAL or a crashed writer's journal alone; SQLite's own way is the second best,
-        # and changes nothing either while the `-shm` file of a living writer is there.
-        return _copy_files(source, target) or (_shm(source).exists() and _backup(source, target))
-    return _backup(source, target)
+    """Without a lock where one would change something (a WAL, a crashed writer's journal) or last too long."""
+    uses_wal = _uses_wal(source)
+    if not uses_wal and _size(source) <= SMALL and not any(_size(side) for side in _sides(source)):
+        return _backup(source, target)
+    if _copy_files(source, target):
+        return True
+    # The second best: with a `-shm` file of a living writer, a reader makes and removes nothing.
+    return (not uses_wal or _shm(source).exists()) and _backup(source, target)
 
 
 def _backup(source: Path, target: Path) -> bool:
@@ -72,6 +79,9 @@ def _copy_files(source: Path, target: Path) -> bool:
     """By copying database and side files until none of them changed meanwhile; False if that never happens."""
     for _ in range(ATTEMPTS):
         before = _look(source)
+        if not _is_settled(before):
+            time.sleep(PAUSE_S)
+            continue
         try:
             shutil.copyfile(source, target)
             for side, kept in zip(_sides(source), _sides(target), strict=True):
@@ -84,7 +94,6 @@ def _copy_files(source: Path, target: Path) -> bool:
             continue  # a side file went away: its writer has just finished
         if _look(source) == before:
             return True
-        time.sleep(PAUSE_S)
     return False
 
 
@@ -126,6 +135,11 @@ def _look(path: Path) -> list[tuple[int, int, int] | None]:
         else:
             found.append((stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return found
+
+
+def _is_settled(looked: list[tuple[int, int, int] | None]) -> bool:
+    now = time.time_ns()
+    return all(now - file[2] > SETTLED_NS for file in looked if file is not None)
 
 
 def _unreadable(source: Path, error: Exception) -> StorageError:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from htr_tui.diagnosis.study import diagnose
 from htr_tui.files import MAX_LINE, dump_line, parse_line
 from htr_tui.importing.foreign import EpochValues, ForeignStudy, ForeignTrial
 from htr_tui.importing.journal_lines import SILENT_S, event_lines, study_records
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.records import TRIAL_STATES, ForeignSource
 from htr_tui.metrics.events import MetricsEvent, parse_event
+from htr_tui.text import clean_text
 
 NOW = 1_800_000_000.0
 SOURCE = ForeignSource("sqlite:////x.db", "optuna (SQLite)", "theirs")
@@ -76,6 +79,19 @@ def test_every_trial_arrives_once_in_an_allowed_state(study: ForeignStudy) -> No
             assert found.reported.keys() == trial.reported.keys()
             assert len(found.attempts) == 1
             assert (found.seconds(NOW) or 0.0) >= 0.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(studies, st.booleans())
+def test_the_diagnosis_takes_whatever_there_is(study: ForeignStudy, is_supervised: bool) -> None:
+    for copy in range(6):  # checks need a few trials of a kind
+        for trial in list(study.trials[: 1 + copy]):
+            more = replace(trial, number=len(study.trials), params={**trial.params, "seed": copy, "x": 1.0})
+            study.trials.append(more)
+    study.space = {"x": {"float": [1.0, 2.0], "log": True}, "y": {"int": [1, 1]}, "": {}}
+    for found in diagnose(fold_of(study), NOW, is_supervised=is_supervised):
+        text = found.title + found.text + found.remedy
+        assert clean_text(text, len(text)) == text
 
 
 def trial(number: int = 0, state: Any = "complete", **more: Any) -> ForeignTrial:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -123,12 +124,31 @@ def test_files_that_change_all_the_time_are_read_by_sqlite_or_not_at_all(
     source = tmp_path / "theirs" / "x.db"
     make(source, "WAL")
     looks = iter(range(10_000))
-    monkeypatch.setattr(snapshot, "_look", lambda _: [(next(looks), 0, 0)])
+    monkeypatch.setattr(snapshot, "_look", lambda _: [(next(looks), 0, 0)])  # never twice the same
     monkeypatch.setattr(snapshot, "PAUSE_S", 0.0)
     with pytest.raises(StorageError, match="cannot be copied"):
         copy_database(source, aside)
     with writer(source, "c.execute(\"INSERT INTO t VALUES (-1, 'new')\")"):
         assert rows_of(copy_database(source, aside)) == [(ROWS + 1, "new")]
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "PERSIST"])
+def test_a_large_database_is_copied_without_a_lock(
+    tmp_path: Path, aside: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    source = tmp_path / "theirs" / "x.db"
+    make(source, mode)
+    monkeypatch.setattr(snapshot, "SMALL", 0)
+    monkeypatch.setattr(snapshot, "_backup", lambda *_: pytest.fail("a lock was taken"))
+    before = picture(source.parent)
+    assert rows_of(copy_database(source, aside)) == [(ROWS, "old")]
+    assert picture(source.parent) == before
+
+
+def test_a_file_that_changed_just_now_is_not_yet_trusted() -> None:
+    now = time.time_ns()
+    assert not snapshot._is_settled([(1, 1, now), None])
+    assert snapshot._is_settled([(1, 1, now - 10 * snapshot.SETTLED_NS), None])
 
 
 def test_a_damaged_or_unreadable_file_is_an_error(tmp_path: Path, aside: Path) -> None:
