@@ -100,6 +100,9 @@ def command_token(value: Any) -> Any:
     """A number in a command or environment as its text; anything else unchanged."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value)
+    if isinstance(value, dict) and len(value) == 1 and next(iter(value.values())) is None:
+        word = f"{{{next(iter(value))}}}"
+        raise form_error(f"{word} without quotes is a mapping to YAML", allowed="text", suggestion=f'"{word}"')
     return value
 
 
