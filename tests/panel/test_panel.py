@@ -214,6 +214,16 @@ async def test_letters_typed_in_a_hurry_are_no_keys(directory: Path) -> None:
         assert commands.asked == []
 
 
+async def test_what_is_typed_in_a_hurry_after_tab_belongs_to_the_next_field(directory: Path) -> None:
+    commands = FakeCommands()
+    async with open_panel(directory, commands=commands) as driver:
+        await driver.press("l")
+        await driver.wait(lambda: isinstance(driver.app.screen, LaunchDialog))
+        for key in ("tab", *"jack.yaml", "enter"):
+            driver.app.simulate_key(key)
+        await driver.wait(lambda: commands.asked == [["run", "jack.yaml"]])
+
+
 async def test_marks_and_order(directory: Path) -> None:
     async with open_panel(directory, "loss-weights") as driver:
         first = table(driver).cursor_key

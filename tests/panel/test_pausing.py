@@ -126,6 +126,8 @@ async def test_what_a_study_waits_for_is_said(tmp_path: Path, size: tuple[int, i
     async with open_panel(tmp_path, size=size) as driver:
         await driver.see("= waiting", "waits: memory: trial 3 needs")
         await driver.press("enter")
+        await driver.wait(lambda: driver.place == "TrialsScreen")
+        await driver.see("= waiting")
         if size[0] >= 110:
             await driver.see("waits: memory: trial 3 needs")
         await driver.press("6")

@@ -27,7 +27,12 @@ TEXT_WIDTH = 66
 class Dialog(ModalScreen[Answer]):
     """A box in the middle with a title, a text and a line of keys."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", show=False),
+        # Before the field sees them: what is typed next in a hurry belongs to the next field.
+        Binding("tab", "app.focus_next", "Next field", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "Field before", show=False, priority=True),
+    ]
 
     def __init__(self, title: str, text: Sequence[Line] | str = (), keys: str = "", *, is_ascii: bool = False) -> None:
         super().__init__()

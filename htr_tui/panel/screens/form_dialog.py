@@ -40,9 +40,8 @@ class FormDialog(Dialog[CommandResult | None]):
 
     AUTO_FOCUS = "FormInput"
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the field sees them: what is typed next in a hurry belongs to the next field.
-        Binding("tab,down", "app.focus_next", "Next field", show=False, priority=True),
-        Binding("shift+tab,up", "app.focus_previous", "Field before", show=False, priority=True),
+        Binding("down", "app.focus_next", "Next field", show=False, priority=True),
+        Binding("up", "app.focus_previous", "Field before", show=False, priority=True),
     ]
 
     def __init__(

@@ -67,6 +67,8 @@ def supervisor_part(panel: PanelContext, study: StudyView) -> HeaderPart:
             text += f" on {clean_text(supervisor.host, 30)}"
         if study.stop_requested:
             text = f"{mark} stopping" + (" now" if study.stop_requested == "now" else "")
+        elif study.waiting and not study.running:
+            return HeaderPart(f"{study_mark('paused', ascii)} waiting", "warn", 0, is_right=True)
         return HeaderPart(text, "warn" if study.stop_requested else "good", 0, is_right=True)
     if study.state == "paused":
         if study.has_paused_itself:
