@@ -36,7 +36,7 @@ def test_data_files_are_in_the_wheel(names: set[str]) -> None:
     assert {"htr_tui/py.typed", "htr_gan/py.typed", "htr_tui/processes/runner.py"} <= names
     assert any(n.startswith("htr_tui/panel/styles/") and n.endswith(".tcss") for n in names)
     assert any(n.startswith("htr_tui/triage/") and n.endswith(".yaml") for n in names)
-    for config in ("studies/demo.yaml", "gan/tiny.yaml", "recognizer/tiny.yaml"):
+    for config in ("studies/demo.yaml", "gan/tiny.yaml", "recognizer/tiny.yaml", "studies/examples/keras_digits.py"):
         assert f"htr_tui/shipped_configs/{config}" in names
 
 

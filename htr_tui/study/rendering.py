@@ -80,6 +80,8 @@ def unreached(trainer: TrainerSpec, names: Iterable[str], template: str | None) 
         if trainer.config.kind != "text" or template is None:
             return []
         in_template = {placeholder.name for placeholder in placeholders(template)}
+        if in_template & set(EVERYTHING):
+            return []
     return [name for name in names if name not in in_template and not reaches(trainer, name)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from htr_tui.errors import ConfigProblem
-from htr_tui.study.command import OPTIONS, find_executable
+from htr_tui.study.command import DEFAULT_OVERRIDES, OPTIONS, find_executable
 from htr_tui.study.forms import nearest, shown
 from htr_tui.study.metrics_checks import metrics_path
 from htr_tui.study.rendering import EVERYTHING, reaches, unreached
@@ -271,6 +271,10 @@ def trainer_warnings(
                 ("trainer", "config"), "neither command nor env has {config}: the trainer will not find the file",
                 of_key=True,
             )  # fmt: skip
+    if trainer.overrides != DEFAULT_OVERRIDES and "{overrides}" not in trainer.command:
+        yield document.problem(
+            ("trainer", "overrides"), "the command has no {overrides}: this changes nothing", of_key=True
+        )
     try:
         template = read_template(trainer.config, base) if trainer.config is not None else None
         names = unreached(trainer, search.parameters, template)

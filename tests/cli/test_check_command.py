@@ -131,6 +131,7 @@ def test_a_text_template_is_checked_word_by_word(base: Path, capsys: pytest.Capt
     [
         (('"{launch_dir}/train.py"', "train.py"), "is looked for in the folder where the trainer starts"),
         (('"{launch_dir}/train.py"', '"{launch_dir}/gone.py"'), "there is no file 'gone.py'"),
+        (("  config: base.yaml\n", "  config: base.yaml\n  overrides: options\n"), "the command has no {overrides}"),
         (("  config: base.yaml\n", ""), "'layers' does not reach the trainer"),
     ],
 )

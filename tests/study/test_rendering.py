@@ -103,6 +103,7 @@ def test_a_text_template() -> None:
         ({"env": {"FILE": "{params_file}"}}, None, []),
         ({"config": "base.yaml"}, "x: 1", []),
         ({"config": "base.sh"}, "A={a:shell}", ["b"]),
+        ({"config": "base.sh"}, ". {overrides_file}", []),
         ({"config": "base.sh", "command": ["x", "{b}"]}, "A={a:shell}", []),
     ],
 )
