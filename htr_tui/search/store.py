@@ -129,6 +129,8 @@ class SearchStore:
         """Whether the pruner would give the trial up at its newest epoch."""
         if len(self._directions) > 1 or trial.epoch is None or trial.epoch not in trial.reported:
             return False
+        if isinstance(self._study.pruner, optuna.pruners.NopPruner):
+            return False
         with self._guard("decide on pruning"):
             # Epochs beyond the newest are of an earlier attempt that began anew.
             steps = {s: v for s, v in translation.wanted_steps(trial).items() if s <= trial.epoch}

@@ -112,7 +112,10 @@ class SearchMemory:
             store.sync(trial)
             verdict.append(store.should_prune(trial))
 
-        return self._attempt(look) and verdict[0]
+        if not self._attempt(look):
+            return False
+        self._changed.discard(trial.number)  # all that is known of it was just told
+        return verdict[0]
 
     def close(self) -> None:
         """Let go of the storage."""
