@@ -65,7 +65,7 @@ def main() -> int:
     p.add_argument("--lr", type=float, required=True)
     p.add_argument("--out", type=Path, required=True)
     p.add_argument("--epochs", type=int, default=3)
-    p.add_argument("--form", choices=["log", "csv", "json", "mlflow"], default="log")
+    p.add_argument("--form", choices=["log", "csv", "json", "mlflow", "none"], default="log")
     p.add_argument("--gate", type=Path)
     p.add_argument("--status", type=int, default=0)
     options = p.parse_args()

@@ -123,9 +123,7 @@ def test_a_stopped_foreign_trainer_is_stopped(tmp_path: Path, studies: list[Fake
 
 def test_a_file_that_never_comes_is_named(tmp_path: Path, studies: list[FakeStudy]) -> None:
     metrics = {"json": "{attempt_dir}/results/metrics.json"}
-    study = foreign_study(tmp_path, "mlflow-no", metrics=metrics, budget={"trials": 1})
-    text = study.file.read_text().replace("mlflow-no", "log")
-    study.file.write_text(text)
+    study = foreign_study(tmp_path, "none", metrics=metrics, budget={"trials": 1})
     studies.append(study)
     study.cli("run", "study.yaml")
     fold = study.wait_until_ended()
@@ -141,3 +139,14 @@ def test_metrics_from_the_trainers_own_mlflow_run(tmp_path: Path, studies: list[
     study.cli("run", "study.yaml")
     study.wait_until_ended(150)
     assert_complete(study, 0)
+
+
+def test_a_pattern_that_hangs_does_not_hang_the_supervisor(tmp_path: Path, studies: list[FakeStudy]) -> None:
+    script = "print('a' * 60 + '!', flush=True); print('val_psnr=3')"
+    metrics = {"log": [r"(?P<bad>(a+)+)$", r"val_psnr=(?P<val_psnr>\d+)"]}
+    trainer = {"command": [sys.executable, "-c", script, "{lr}"], "metrics": metrics}
+    study = foreign_study(tmp_path, "none", metrics=None, trainer=trainer, budget={"trials": 1})
+    studies.append(study)
+    study.cli("run", "study.yaml")
+    trial = study.wait_until_ended().trials[0]
+    assert (trial.state, trial.values) == ("complete", (3.0,))
