@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -103,8 +104,13 @@ def _check_experiments(search: SearchSpec, document: Document) -> Problems:
     total = trial_count(search) or 0
     if total > MAX_POINTS:
         yield document.problem(("search", "repeats"), f"{total} trials", allowed=f"at most {MAX_POINTS}")
-    elif len({label for label, _ in experiment_trials(search)}) < total and len(seen) == len(search.experiments):
-        yield document.problem(("search", "experiments"), "two trials would have one name", allowed="other names")
+    elif any(search.repeats_of(item) for item in search.experiments) and len(seen) == len(search.experiments):
+        labels = [label for label, _ in experiment_trials(search)]
+        double = next((label for label, times in Counter(labels).items() if times > 1), None)
+        if double is not None and double in seen:
+            yield document.problem(
+                ("search", "experiments"), f"two trials would have one name, {double!r}", allowed="other names"
+            )
 
 
 def _check_repeats(
@@ -224,7 +230,9 @@ def _warn_of_startup(search: SearchSpec, total: int, document: Document) -> Prob
     first = None
     match search.sampler:
         case TpeSampler(n_startup_trials=count) | GpSampler(n_startup_trials=count):
-            is_meant = "n_startup_trials" in search.sampler.model_fields_set  # small studies live well with random draws
+            is_meant = (
+                "n_startup_trials" in search.sampler.model_fields_set
+            )  # small studies live well with random draws
             first = f"{count} random trials come first" if is_meant and count >= total else None
         case Nsga2Sampler(population_size=count):
             first = f"the first generation has {count}" if count >= total else None
