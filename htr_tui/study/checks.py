@@ -19,7 +19,7 @@ from htr_tui.study.safe_yaml import Document, read_scalar
 from htr_tui.study.search_checks import check_goal, search_environment, search_warnings
 from htr_tui.study.search_spec import SearchSpec
 from htr_tui.study.spec import StudySpec
-from htr_tui.study.trainer_checks import check_trainer_files, trainer_warnings
+from htr_tui.study.trainer_files import check_trainer_files, trainer_warnings
 from htr_tui.study.trainer_spec import TrainerSpec
 
 KNOBS = ("batch", "accumulation", "use_cudnn", "learning_rate", "workers")

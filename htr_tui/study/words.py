@@ -54,6 +54,13 @@ class Placeholder:
         """May become none or several words, so it must be a word of its own."""
         return self.option is not None or self.form == "words" or self.name == "overrides"
 
+    @property
+    def label(self) -> str:
+        """What is said of it in messages: `--lr`, `layers:words`, `lr`."""
+        if self.option is not None:
+            return self.option
+        return self.name if self.form is None else f"{self.name}:{self.form}"
+
 
 Piece = str | Placeholder
 

@@ -15,7 +15,7 @@ from htr_tui.errors import HtrError, StorageError, UsageError
 from htr_tui.files import read_json, write_atomic, write_json
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.study.rendering import unreached
-from htr_tui.study.trainer_checks import MAX_TEMPLATE, named_files
+from htr_tui.study.trainer_files import MAX_TEMPLATE, named_files
 from htr_tui.study.trainer_spec import TrainerSpec
 
 INDEX: Final = "index.json"

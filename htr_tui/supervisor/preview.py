@@ -12,7 +12,7 @@ from htr_tui.study.example_trials import ExampleTrial, example_trials
 from htr_tui.study.rendering import RenderedTrainer, render_trainer
 from htr_tui.study.spec import StudySpec
 from htr_tui.study.template_trees import TemplateError
-from htr_tui.study.trainer_checks import read_template
+from htr_tui.study.trainer_files import read_template
 from htr_tui.supervisor.prepare import attempt_context, named_environment
 
 
