@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from htr_tui.devices.board import Board, Claim, board_folder, file_slug, read_board
+from htr_tui.devices.board import Board, board_folder
 from htr_tui.devices.host import HostRoom, host_room
 from htr_tui.devices.units import Allowed, DeviceUnit, allowed_units
 from htr_tui.errors import BusyError, StorageError
@@ -27,7 +27,8 @@ from htr_tui.supervisor.expectation import Expectation
 from htr_tui.supervisor.gpus import GpuRecorder
 from htr_tui.supervisor.hosting import HostGate
 from htr_tui.supervisor.occupancy import Occupancy
-from htr_tui.supervisor.placing import Choice, Need, Obstacle, Seat, choose, worth_waiting
+from htr_tui.supervisor.placing import Choice, Need, Obstacle, Seat, choose
+from htr_tui.supervisor.queueing import DeviceQueue
 
 Running = Sequence[tuple[TrialRecord, AttemptRecord]]
 Noted = Callable[[str, str], None]
@@ -53,6 +54,7 @@ class Placement:
 
     slot: Slot
     claim: HeldFile | None = None
+    warning: str = ""
 
     @property
     def keep_open(self) -> tuple[int, ...]:
@@ -84,20 +86,18 @@ class Admission:
         self._gpus = gpus
         self._note = note
         self._env = os.environ if env is None else env
-        self._priority = spec.priority
         self._board = board or ClaimBoard(
             board_folder(self._env),
             study=spec.study,
             path=paths.root.resolve(),
-            priority=self._priority,
+            priority=spec.priority,
             share=spec.resources.share,
         )
         self._expectation = Expectation(spec.trainer.knobs)
         self._host = HostGate(spec.resources, paths, self._expectation, host)
         self._occupancy = Occupancy(spec.resources, paths, self._expectation, self._board)
+        self._queue = DeviceQueue(spec, self._board, self._occupancy.runner)
         self._pending: Placement | None = None
-        self._untold: dict[tuple[int, int], str] | None = None
-        """Claims that do not say their runner yet, by trial and attempt; None before the board was looked at."""
         self._told: set[str] = set()
         self._reason: tuple[tuple[Any, ...], float, str] | None = None
 
@@ -152,7 +152,6 @@ class Admission:
         found = self._place(trial, params, fold, running)
         if isinstance(found, Placement):
             self._reason = None
-            self._pending = found
         return found
 
     def rest(self) -> None:
@@ -161,36 +160,8 @@ class Admission:
         self._board.let_go()
 
     def tend(self, running: Running) -> None:
-        """Complete our claims: others find our processes on a device by their runner. To be called at every tick."""
-        self._board.renew_keep()
-        if self._untold is None:
-            self._untold = self._left_untold()
-        if not self._untold:
-            return
-        keys = {(trial.number, attempt.number) for trial, attempt in running}
-        for key, file in list(self._untold.items()):
-            runner = self._occupancy.runner(*key) if key in keys else None
-            if key in keys and runner is None:
-                continue  # it is just starting
-            del self._untold[key]
-            if runner is not None:
-                self._tell(file, runner)
-
-    def _tell(self, file: str, runner: int) -> None:
-        try:
-            self._board.tell_runner(file, runner)
-        except (StorageError, OSError):
-            pass  # the claim holds all the same
-
-    def _left_untold(self) -> dict[tuple[int, int], str]:
-        """What an earlier supervisor did not come to."""
-        found = read_board(self._board.folder).claims if self._wants_gpus else ()
-        return {
-            (claim.trial, claim.attempt): claim.file
-            for claim in found
-            if claim.trial is not None and claim.attempt is not None
-            if self._board.is_ours(claim) and claim.runner is None
-        }
+        """Keep what stands on the board true. To be called at every tick."""
+        self._queue.tend({(trial.number, attempt.number) for trial, attempt in running})
 
     def close(self) -> None:
         """Give back what was not used, and wait for nothing."""
@@ -209,7 +180,7 @@ class Admission:
         host = self._host.obstacle(params, running)
         if host.reason is not None:
             self._board.withdraw()
-            return self._waiting((host.kind,), host.reason)
+            return self._waiting((trial.number, host.kind), host.reason)
         if host.warning:
             self._once("warning", host.warning)
         if not self._wants_gpus:
@@ -240,13 +211,17 @@ class Admission:
     ) -> Placement | Waiting:
         try:
             with self._board.choosing() as board:
-                return self._choose(trial, slot, allowed, need, running, board)
+                found = self._choose(trial, slot, allowed, need, running, board)
         except BusyError as error:
             return self._waiting(("busy",), error.title)
         except (StorageError, OSError) as error:
+            self._take_back()
             title = error.title if isinstance(error, StorageError) else str(error)
             self._once("warning", f"devices are not locked, other studies may take the same ones: {title}")
-            return self._choose(trial, slot, allowed, need, running, None)
+            found = self._choose(trial, slot, allowed, need, running, None)
+        if isinstance(found, Placement) and found.warning:
+            self._once("warning", found.warning)
+        return found
 
     def _choose(
         self,
@@ -262,26 +237,26 @@ class Admission:
         per_gpu = self._resources.trials_per_gpu
         choice = choose(seats, need, per_gpu=per_gpu, at_most=allowed.at_most)
         if isinstance(choice, Choice):
-            placed = self._take(trial, slot, choice.unit, need, board)
-            self._board.withdraw()
-            self._keep([*(seat.unit for seat in seats if seat.own), choice.unit], board)
-            if choice.warning:
-                self._once("warning", f"trial {trial.number} {choice.warning}")
+            placed = self._take(trial, slot, choice, need, board)
+            self._queue.placed(board, seats, choice.unit)
             return placed
-        self._wish(seats, choice, need, board)
-        self._keep([seat.unit for seat in seats if seat.own], board)
-        return self._waiting(self._key(choice), self._words(choice, found, running))
+        self._queue.refused(board, seats, choice, need)
+        return self._waiting((trial.number, *map(_key, choice)), self._words(choice, found, running))
 
-    def _take(self, trial: TrialRecord, slot: int, unit: DeviceUnit, need: Need, board: OpenBoard | None) -> Placement:
+    def _take(self, trial: TrialRecord, slot: int, choice: Choice, need: Need, board: OpenBoard | None) -> Placement:
+        unit = choice.unit
         attempt = trial.attempts[-1].number + 1 if trial.attempts else 1
-        self._occupancy.moved_in(trial.number, attempt, unit.id)
-        claim = None
+        placed = Placement(
+            Slot(slot, (unit.cuda,)), warning=f"trial {trial.number} {choice.warning}" if choice.warning else ""
+        )
         if board is not None:
-            claim = self._board.claim(
+            placed.claim = self._board.claim(
                 board, unit.id, label=unit.label, trial=trial.number, attempt=attempt, expected_bytes=need.bytes
             )
-            self._untold = {**(self._untold or {}), (trial.number, attempt): claim.name}
-        return Placement(Slot(slot, (unit.cuda,)), claim)
+            self._queue.claimed(trial.number, attempt, placed.claim)
+        self._pending = placed  # from here on it is taken back, whatever goes wrong
+        self._occupancy.moved_in(trial.number, attempt, unit.id)
+        return placed
 
     def _seats(self, units: Sequence[DeviceUnit], board: Board, running: Running) -> list[Seat]:
         report = self._gpus.report()
@@ -291,39 +266,11 @@ class Admission:
                 unit=unit,
                 own=tuple(own.get(unit.id, ())),
                 others=tuple(self._occupancy.others(unit, board.claims)),
-                is_shared=self._resources.share and all(claim.is_shared for claim in self._foreign(board.claims, unit)),
-                ahead=self._ahead(board, unit),
+                is_shared=self._queue.is_shared(board, unit),
+                ahead=self._queue.ahead(board, unit),
             )
             for unit in units
         ]
-
-    def _foreign(self, claims: Sequence[Claim], unit: DeviceUnit) -> list[Claim]:
-        return [claim for claim in claims if not self._board.is_ours(claim) and claim.device == file_slug(unit.id)]
-
-    def _ahead(self, board: Board, unit: DeviceUnit) -> str | None:
-        """Who waits for the device and comes first: a higher priority, or the same and earlier."""
-        since = self._board.wish_since or time.time()
-        for wish in board.wishes:
-            if self._board.is_ours(wish) or file_slug(unit.id) not in wish.devices:
-                continue
-            is_earlier = not wish.is_keeping and wish.priority == self._priority and wish.since < since
-            if wish.priority > self._priority or is_earlier:
-                return wish.who
-        return None
-
-    def _keep(self, units: Sequence[DeviceUnit], board: OpenBoard | None) -> None:
-        if board is not None:
-            self._board.keep(board, frozenset(file_slug(unit.id) for unit in units))
-
-    def _wish(self, seats: Sequence[Seat], obstacles: Sequence[Obstacle], need: Need, board: OpenBoard | None) -> None:
-        by_id = {seat.unit.id: seat for seat in seats}
-        wanted = frozenset(
-            file_slug(obstacle.unit.id) for obstacle in obstacles if worth_waiting(by_id[obstacle.unit.id], obstacle)
-        )
-        if not wanted or board is None:
-            self._board.withdraw()
-        else:
-            self._board.wish(board, wanted, need.bytes)
 
     # -- words -----------------------------------------------------------------------------------------------------
 
@@ -333,9 +280,6 @@ class Admission:
         if self._reason is None or self._reason[0] != key or now - self._reason[1] > REPEAT_S:
             self._reason = (key, now, reason)
         return Waiting(self._reason[2])
-
-    def _key(self, obstacles: Sequence[Obstacle]) -> tuple[Any, ...]:
-        return tuple((found.unit.id, found.kind, "" if found.kind == "memory" else found.text) for found in obstacles)
 
     def _words(self, obstacles: Sequence[Obstacle], board: Board, running: Running) -> str:
         runners = {claim.runner for claim in board.claims} | {
@@ -365,6 +309,11 @@ class Admission:
         if message not in self._told:
             self._told.add(message)
             self._note(level, message)
+
+
+def _key(found: Obstacle) -> tuple[str, ...]:
+    """What must change for a reason to be told anew; the numbers of memory change all the time."""
+    return found.unit.id, found.kind, "" if found.kind == "memory" else found.text
 
 
 def _bytes(size: float | None) -> int | None:

@@ -103,7 +103,9 @@ class Occupancy:
             return
         for claim in claims:
             if self._board.is_ours(claim) and (claim.trial, claim.attempt) == (trial, attempt.number):
-                yield next((unit.id for unit in units if file_slug(unit.id) == claim.device), claim.device)
+                device = next((unit.id for unit in units if file_slug(unit.id) == claim.device), claim.device)
+                self._device[trial, attempt.number] = device
+                yield device
                 return
         for name in attempt.devices:
             yield from (unit.id for unit in units if name in (unit.cuda, unit.id))

@@ -267,6 +267,19 @@ def test_a_placement_that_was_never_started_is_taken_back(make: Make) -> None:
     assert devices(other.place(0)) == ("0",)
 
 
+def test_a_board_that_fails_half_way_leaves_no_claim_behind(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    study = make(card(0))
+    monkeypatch.setattr(ClaimBoard, "keep", fail)
+    placed = study.place(0)
+    assert isinstance(placed, Placement)
+    assert placed.claim is None
+    assert read_board(Path(study.env["HTR_TUI_DEVICE_LOCKS"])).claims == ()
+    assert "No space left" in study.notes[0]
+
+
 def test_instances_are_devices(make: Make) -> None:
     parts = (
         GpuInstance(0, "MIG-a", "", GB // 10, 5 * GB),
@@ -428,6 +441,18 @@ def test_a_device_that_is_held_by_somebody_unreadable_is_held(make: Make, tmp_pa
 
 
 # -- claims and their runners ------------------------------------------------------------------------------------------
+
+
+def test_the_reason_is_of_the_trial_that_waits(make: Make) -> None:
+    study = make(card(0, used=10), expect_gpu_gb=8.0)
+    assert "needs about 8.0 GB" in reason(study.place(0))
+    study.fold = StudyFold()
+    study.record("trial_created", trial=1, params={"batch": 1})
+    study.record("trial_created", trial=2, params={"batch": 2})
+    study.record("attempt_started", trial=1, attempt=1, devices=["0"])
+    study.end(1, peak_gpu_bytes=int(6.5 * GB))
+    assert "needs about" in reason(study.place(2))
+    assert "8.0 GB" not in reason(study.place(2))
 
 
 def test_a_claim_learns_its_runner_also_from_the_next_supervisor(make: Make) -> None:
