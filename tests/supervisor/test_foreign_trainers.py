@@ -150,3 +150,13 @@ def test_a_pattern_that_hangs_does_not_hang_the_supervisor(tmp_path: Path, studi
     study.cli("run", "study.yaml")
     trial = study.wait_until_ended().trials[0]
     assert (trial.state, trial.values) == ("complete", (3.0,))
+
+
+def test_a_rule_ends_a_hopeless_foreign_trainer(tmp_path: Path, studies: list[FakeStudy]) -> None:
+    """The trainer waits after its second epoch until it is ended; the first is judged by then."""
+    study = foreign_study(tmp_path, "csv", gate=1, budget={"trials": 1}, abort="val_psnr < 100 at epoch 1")
+    studies.append(study)
+    study.cli("run", "study.yaml")
+    trial = study.wait_until_ended().trials[0]
+    assert (trial.state, trial.category, trial.attempts[0].signal) == ("failed", "aborted", signal.SIGTERM)
+    assert len(study.json("show", "fake", "0")["metrics"]) == 2
