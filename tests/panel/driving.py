@@ -48,15 +48,15 @@ class Driver:
     pilot: Pilot[None]
     commands: FakeCommands
 
-    async def wait(self, condition: Callable[[], Any], what: str = "") -> None:
-        """Until the condition holds; AssertionError after 20 s."""
-        deadline = time.monotonic() + 20
+    async def wait(self, condition: Callable[[], Any], what: str = "", deadline_s: float = 20) -> None:
+        """Until the condition holds; AssertionError after the deadline."""
+        deadline = time.monotonic() + deadline_s
         while True:
             await self.pilot.pause()
             if condition():
                 return
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within 20 s: {what or condition}\n{self.text()}")
+                raise AssertionError(f"not within {deadline_s} s: {what or condition}\n{self.text()}")
             await asyncio.sleep(0.02)
 
     async def see(self, *texts: str) -> None:
