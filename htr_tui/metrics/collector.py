@@ -20,6 +20,8 @@ from htr_tui.metrics.events import MAX_COUNT, MAX_NAME, MetricsEvent, all_events
 
 MAX_CELLS = 2_000_000
 """Values (epochs times names) collected of one attempt; what comes after is counted, not taken."""
+MAX_REFUSED = 10_000
+"""Beyond this many left out nobody counts on."""
 LINE_NAMES = 200
 """Metrics in a line, so that no reader finds it too long."""
 CATCH_UP_S = 60.0
@@ -85,7 +87,8 @@ class Collector:
         self._path = events
         self._written: dict[tuple[int, str], float] = {}
         self._pending: dict[int, _Pending] = {}
-        self._refused = 0
+        self._refused: set[tuple[int, str]] = set()
+        """What was left out, once each, however often its source is read again."""
         self._torn_polls = 0
         self._newest = 0
         """The last epoch of which anything is known."""
@@ -97,7 +100,7 @@ class Collector:
     @property
     def skipped(self) -> int:
         """What could not be taken."""
-        return self._source.skipped + self._refused
+        return self._source.skipped + len(self._refused)
 
     @property
     def trouble(self) -> str:
@@ -119,13 +122,13 @@ class Collector:
 
     def _take(self, observation: Observation) -> None:
         if not 0 <= observation.epoch <= MAX_COUNT:
-            self._refused += 1
+            self._refuse(observation.epoch, "")
             return
         pending = self._pending.get(observation.epoch)
         for name, value in observation.values.items():
             known = (observation.epoch, name) in self._written
             if not is_metric_name(name) or (not known and len(self._written) >= MAX_CELLS):
-                self._refused += 1
+                self._refuse(observation.epoch, name)
                 continue
             if pending is None:
                 pending = self._pending[observation.epoch] = _Pending()
@@ -134,6 +137,10 @@ class Collector:
             self._newest = max(self._newest, observation.epoch)
             pending.step = pending.step if observation.step is None else observation.step
             pending.t = pending.t if observation.t is None else observation.t
+
+    def _refuse(self, epoch: int, name: str) -> None:
+        if len(self._refused) < MAX_REFUSED:
+            self._refused.add((epoch, name[:MAX_NAME]))
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

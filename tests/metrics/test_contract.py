@@ -179,6 +179,9 @@ def test_hostile_names_are_left_out_and_counted(kind: Callable[[Path], Teller], 
     teller = kind(tmp_path / "trainer")
     teller.tell([{"good": 1.0, "red\x1b[31m": 2.0, "n" * 5000: 3.0, "line\nbreak": 4.0, "turned\u202ename": 5.0}])
     collector = collector_of(teller, events)
+    collector.collect()
+    if isinstance(teller, JsonTeller):
+        teller.file.touch()  # read again, not counted again
     collector.collect(final=True)
     assert table(events) == [{"good": 1.0}]
     assert collector.skipped == 4
