@@ -63,14 +63,18 @@ def study_records(study: ForeignStudy, name: str, source: ForeignSource, now: fl
 
 
 def _bounded_space(space: dict[str, Any]) -> dict[str, Any]:
-    """As many ranges as a line can hold, long lists of choices left out first."""
-    for limit in (10_000, 100, 0):
-        kept = {
-            name: form for name, form in list(space.items())[:MAX_NAMES] if len(form.get("categorical", ())) <= limit
-        }
-        if len(dump_line(kept)) <= MAX_SPACE:
-            return kept
-    return {}
+    """As many ranges as a line can hold, numeric ones first: lists of choices may be of any length."""
+    kept: dict[str, Any] = {}
+    left = MAX_SPACE
+    for name, form in sorted(space.items(), key=lambda item: "categorical" in item[1])[:MAX_NAMES]:
+        choices = form.get("categorical", ())
+        if sum(len(choice) if isinstance(choice, str) else 4 for choice in choices) > left:
+            continue
+        size = len(dump_line({name: form}))
+        if size <= left:
+            kept[name] = form
+            left -= size
+    return {name: kept[name] for name in space if name in kept}
 
 
 def trial_records(trial: ForeignTrial, first: float, last: float, now: float) -> Iterator[Record]:

@@ -77,7 +77,7 @@ def _open_journal(path: Path) -> Opened:
         except (ValueError, RecursionError):
             torn += 1
             continue
-        if isinstance(record, dict) and isinstance(record.get("op_code"), int) and 0 <= record["op_code"] <= 9:
+        if isinstance(record, dict) and isinstance(record.get("op_code"), int):
             records.append(record)
         else:
             torn += 1

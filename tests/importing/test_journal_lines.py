@@ -57,7 +57,7 @@ def fold_of(study: ForeignStudy) -> StudyFold:
     return fold
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(studies)
 def test_every_trial_arrives_once_in_an_allowed_state(study: ForeignStudy) -> None:
     fold = fold_of(study)
@@ -81,7 +81,7 @@ def test_every_trial_arrives_once_in_an_allowed_state(study: ForeignStudy) -> No
             assert (found.seconds(NOW) or 0.0) >= 0.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(studies, st.booleans())
 def test_the_diagnosis_takes_whatever_there_is(study: ForeignStudy, is_supervised: bool) -> None:
     for copy in range(6):  # checks need a few trials of a kind
@@ -131,7 +131,9 @@ def test_hostile_and_huge_content_is_data_of_bounded_size() -> None:
     big.remarks = [evil + "z" * 9999]
     space = {f"p{n}": {"categorical": ["c" * 500] * 1000} for n in range(600)}
     study = ForeignStudy(evil, ("maximize",), (evil,), [big], space=space, warnings=[evil])
+    study.space["lr"] = {"float": [0.1, 1.0]}
     records = study_records(study, "s", SOURCE, NOW)
+    assert records[0]["space"]["lr"] == {"float": [0.1, 1.0]}
     assert max(len(dump_line(r)) for r in records) < MAX_LINE
     notes = [r["message"] for r in records if r["event"] == "note"]
     assert all(text.isprintable() for text in notes)
