@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from tests.fakes.launching import FakeStudy, fake_study
 from tests.fakes.waiting import wait_for
 
 PARALLEL = 4
-SETTLE_S = 12.0
-"""Until the first connections and the quick samples of young runners are over."""
+SETTLE_S, WINDOW_S, QUIET_SHARE = 90.0, 12.0, 0.08
+"""A process has settled when all took less than this share of a core for a window; waited for at most so long."""
 MIRROR = {"uri": "sqlite:///runs/mlflow.db"}
 WORKLOADS: dict[str, tuple[str, ...]] = {
     "quiet": ("--epochs", "2"),
@@ -66,11 +66,22 @@ def helpers(study: FakeStudy) -> dict[str, int]:
     return found
 
 
+def settle(pids: Collection[int]) -> None:
+    """Wait until imports, the making of databases and the quick samples of young runners are over."""
+    end = time.monotonic() + SETTLE_S
+    while True:
+        before = sum(cpu_of(pid).own for pid in pids)
+        time.sleep(WINDOW_S)
+        used = sum(cpu_of(pid).own for pid in pids) - before
+        if used < QUIET_SHARE * WINDOW_S or time.monotonic() > end:
+            return
+
+
 def measure(study: FakeStudy, seconds: float) -> dict[str, tuple[float, int]]:
     """(percent of a core, resident bytes) by process; the runners together."""
     wait_for(lambda: all((study.paths.trial(n) / "tracking.json").exists() for n in range(PARALLEL)), 120, "the mirror")
-    time.sleep(SETTLE_S)
     pids = helpers(study)
+    settle(pids.values())
     before, start = {name: cpu_of(pid) for name, pid in pids.items()}, time.monotonic()
     time.sleep(seconds)
     elapsed = time.monotonic() - start

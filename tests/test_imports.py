@@ -41,6 +41,12 @@ def test_the_packages_do_not_load_each_other() -> None:
     assert "htr_tui" not in loaded("import htr_gan.__main__")
 
 
+def test_the_supervisor_does_not_load_what_few_searches_need() -> None:
+    names = loaded("import htr_tui.supervisor.loop")
+    assert "optuna" in names
+    assert names.isdisjoint({"scipy", "cmaes", "sklearn", "torch", "mlflow", "pandas", "textual", "matplotlib"})
+
+
 def test_the_runner_needs_the_standard_library_only() -> None:
     names = loaded("import runpy; runpy.run_module('htr_tui.processes.runner', run_name='x')")
     assert names <= set(sys.stdlib_module_names) | {"htr_tui", "x", "__main__"} | loaded("pass")

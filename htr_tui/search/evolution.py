@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import cmaes
 import numpy
 import optuna
 from optuna._transform import _SearchSpaceTransform
@@ -101,6 +100,8 @@ def lost_generations(search: SearchSpec, trials: Mapping[int, TrialRecord]) -> d
 
 def default_population(dimensions: int) -> int:
     """The population that cmaes takes by itself."""
+    import cmaes  # and scipy with it: half a second and 60 MB, for studies that need it only
+
     return int(cmaes.CMA(mean=numpy.zeros(max(1, dimensions)), sigma=1.0).population_size)
 
 
