@@ -23,6 +23,8 @@ from htr_tui.files import dump_line, parse_line
 MUTEX: Final = "mutex"
 MUTEX_WAIT_S: Final = 0.25
 """Choosing takes milliseconds; who finds the mutex taken for longer tries again at its next tick."""
+STUCK_S: Final = 10.0
+"""Who has held the mutex for so long was stopped by a signal, or means no good: studies go on without it."""
 RENEW_S: Final = 3.0
 """Between renewals of a wish."""
 
@@ -65,15 +67,19 @@ class HeldFile:
 
 
 class OpenBoard:
-    """The board while its mutex is ours: what is read stays true until something is taken."""
+    """The board while its mutex is ours: what is read stays true until something is taken.
 
-    def __init__(self, folder: Path, fd: int) -> None:
+    Without the mutex (`is_locked` false), whoever takes a device must look again whether somebody else did, too.
+    """
+
+    def __init__(self, folder: Path, fd: int, *, is_locked: bool = True) -> None:
         self._folder = folder
         self._fd = fd
+        self.is_locked = is_locked
 
     def read(self) -> Board:
         """Everything alive; what is dead is cleared away."""
-        return scan(self._fd, remove_dead=True)
+        return scan(self._fd, remove_dead=self.is_locked)
 
     def take(self, kind: str, device: str, record: dict[str, Any]) -> HeldFile:
         """Make a claim or a wish. Nobody can open it before it is locked and complete."""
@@ -118,6 +124,7 @@ class ClaimBoard:
         }
         self._wish: HeldFile | None = None
         self._renewed = 0.0
+        self._busy_since: float | None = None
         self._keep: HeldFile | None = None
         self._keep_renewed = 0.0
 
@@ -132,16 +139,33 @@ class ClaimBoard:
 
     @contextmanager
     def choosing(self) -> Iterator[OpenBoard]:
-        """Hold the board's mutex; BusyError if others hold it for long, StorageError if the folder is unfit."""
+        """Hold the board's mutex; BusyError if others hold it, StorageError if the folder is unfit.
+
+        Somebody who never lets go of it is waited for for a while only.
+        """
         fd = open_folder(self.folder, create=True)
         try:
-            mutex = _lock_mutex(fd, self.folder)
+            mutex = self._mutex(fd)
             try:
-                yield OpenBoard(self.folder, fd)
+                yield OpenBoard(self.folder, fd, is_locked=mutex is not None)
             finally:
-                os.close(mutex)
+                if mutex is not None:
+                    os.close(mutex)
         finally:
             os.close(fd)
+
+    def _mutex(self, folder: int) -> int | None:
+        """A descriptor of the locked mutex; None when it has been others' for too long."""
+        is_stuck = self._busy_since is not None and time.monotonic() - self._busy_since > STUCK_S
+        try:
+            mutex = _lock_mutex(folder, self.folder, 0.0 if is_stuck else MUTEX_WAIT_S)
+        except BusyError:
+            self._busy_since = self._busy_since or time.monotonic()
+            if is_stuck:
+                return None
+            raise
+        self._busy_since = None
+        return mutex
 
     def claim(
         self, board: OpenBoard, device: str, *, label: str, trial: int, attempt: int, expected_bytes: int | None
@@ -217,8 +241,8 @@ class ClaimBoard:
             os.close(fd)
 
 
-def _lock_mutex(folder: int, path: Path) -> int:
-    deadline = time.monotonic() + MUTEX_WAIT_S
+def _lock_mutex(folder: int, path: Path, wait_s: float) -> int:
+    deadline = time.monotonic() + wait_s
     while True:
         fd = _open_mutex(folder)
         try:

@@ -211,6 +211,7 @@ class Admission:
     ) -> Placement | Waiting:
         try:
             with self._board.choosing() as board:
+                is_locked = board.is_locked
                 found = self._choose(trial, slot, allowed, need, running, board)
         except BusyError as error:
             return self._waiting(("busy",), error.title)
@@ -219,6 +220,11 @@ class Admission:
             title = error.title if isinstance(error, StorageError) else str(error)
             self._once("warning", f"devices are not locked, other studies may take the same ones: {title}")
             found = self._choose(trial, slot, allowed, need, running, None)
+        else:
+            if not is_locked:
+                self._once(
+                    "warning", f"somebody never lets go of the lock of {self._board.folder}: going on without it"
+                )
         if isinstance(found, Placement) and found.warning:
             self._once("warning", found.warning)
         return found
@@ -238,6 +244,10 @@ class Admission:
         choice = choose(seats, need, per_gpu=per_gpu, at_most=allowed.at_most)
         if isinstance(choice, Choice):
             placed = self._take(trial, slot, choice, need, board)
+            if board is not None and self._queue.is_contested(board.read(), choice.unit):
+                # Only without the mutex, or after a stop within it: who sees the other one steps back.
+                self._take_back()
+                return self._waiting(("contested",), f"{choice.unit.label}: another study took it at the same moment")
             self._queue.placed(board, seats, choice.unit)
             return placed
         self._queue.refused(board, seats, choice, need)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from htr_tui.devices.board import Board, file_slug, read_board
+from htr_tui.devices.board import Board, Claim, file_slug, read_board
 from htr_tui.devices.units import DeviceUnit
 from htr_tui.errors import StorageError
 from htr_tui.executors.claims import ClaimBoard, HeldFile, OpenBoard
@@ -38,9 +38,15 @@ class DeviceQueue:
 
     def is_shared(self, board: Board, unit: DeviceUnit) -> bool:
         """Whether this study and all others on the device let each other onto theirs."""
+        return self._shares and all(claim.is_shared for claim in self._others(board, unit))
+
+    def is_contested(self, board: Board, unit: DeviceUnit) -> bool:
+        """Whether another study holds the device, and not all agree to share it."""
+        return bool(self._others(board, unit)) and not self.is_shared(board, unit)
+
+    def _others(self, board: Board, unit: DeviceUnit) -> list[Claim]:
         device = file_slug(unit.id)
-        others = [claim for claim in board.claims if claim.device == device and not self._board.is_ours(claim)]
-        return self._shares and all(claim.is_shared for claim in others)
+        return [claim for claim in board.claims if claim.device == device and not self._board.is_ours(claim)]
 
     # -- after a decision ------------------------------------------------------------------------------------------
 

@@ -148,6 +148,23 @@ def test_only_one_chooses_at_a_time(folder: Path, monkeypatch: pytest.MonkeyPatc
         pass
 
 
+def test_a_mutex_that_is_never_let_go_stops_nobody_for_ever(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "MUTEX_WAIT_S", 0.0)
+    other = study(folder, "two")
+    dead = claim(study(folder, "three"))
+    dead.close()
+    with study(folder).choosing():
+        with pytest.raises(BusyError), other.choosing():
+            pass
+        monkeypatch.setattr(claiming, "STUCK_S", -1.0)
+        with other.choosing() as board:
+            assert not board.is_locked
+            assert board.read() == Board()
+            assert len(list(folder.glob("claim.*"))) == 1  # clearing away is for those with the mutex
+    with other.choosing() as board:
+        assert board.is_locked
+
+
 def test_many_choose_at_once_and_one_gets_the_device(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claiming, "MUTEX_WAIT_S", 30.0)
     won: list[HeldFile] = []

@@ -358,6 +358,28 @@ def test_two_studies_do_not_take_the_same_card(make: Make) -> None:
     assert devices(two.place(1)) == ("0",)
 
 
+def test_who_finds_a_device_taken_at_the_same_moment_steps_back(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when one was stopped within the mutex, and another one went on without it."""
+    one = make(card(0))
+    two = make(sampler=one.sampler, name="two")
+    held: list[HeldFile | None] = []
+    take = one.admission._take
+
+    def slow(*args: Any) -> Placement:
+        monkeypatch.setattr(one.admission, "_take", take)
+        monkeypatch.setattr("htr_tui.executors.claims.STUCK_S", -1.0)
+        two.admission._board._busy_since = 0.0
+        held.append(two.start(0))
+        return take(*args)
+
+    monkeypatch.setattr(one.admission, "_take", slow)
+    assert "another study took it at the same moment" in reason(one.place(0))
+    assert "never lets go of the lock" in two.notes[0]
+    claims = read_board(Path(one.env["HTR_TUI_DEVICE_LOCKS"])).claims
+    assert [claim.study for claim in claims] == ["two"]
+    assert "held by trial 0 of two" in reason(one.place(0))
+
+
 def test_studies_that_share_count_each_others_memory(make: Make) -> None:
     one = make(card(0), share=True, expect_gpu_gb=9.0)
     two = make(sampler=one.sampler, name="two", share=True, expect_gpu_gb=5.0)
