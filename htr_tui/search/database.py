@@ -136,6 +136,8 @@ def _innermost(error: BaseException) -> str:
 def _remedy(error: BaseException, text: str) -> str:
     if "locked" in text or "busy" in text:
         return "another program holds the database; it is tried again, or close that program"
+    if isinstance(error, ImportError) and any(name in text for name in ("torch", "scipy", "cmaes")):
+        return "install what the sampler or pruner needs, as pip install 'htr-tui[gp]'"
     if isinstance(error, ImportError):
         return "install the database's driver, as pip install 'psycopg[binary]' for postgresql+psycopg"
     if "not a database" in text or "malformed" in text:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from htr_tui.errors import StorageError
 from htr_tui.search.evolution import default_population, generations
 from htr_tui.search.making import Wish
 from htr_tui.search.store import SearchStore
@@ -275,3 +276,13 @@ def test_generations_are_found_again_as_they_were(make_bench: Make) -> None:
 
 def test_the_population_of_cmaes() -> None:
     assert [default_population(n) for n in (1, 2, 10)] == [4, 6, 10]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
+def test_a_sampler_whose_package_is_missing_says_so(make_bench: Make) -> None:
+    bench = make_bench({"sampler": {"gp": {"seed": 1, "n_startup_trials": 1}}, "space": PLAIN})
+    store = bench.store()
+    store.reconcile({})
+    finish(bench, store, bench.created(store.ask()))
+    with pytest.raises(StorageError, match=r"torch[^$]*pip install 'htr-tui\[gp\]'"):
+        store.ask()
