@@ -9,7 +9,7 @@ from htr_tui.executors.local import AttemptPhase
 from htr_tui.files import write_json
 from htr_tui.journal.paths import AttemptPaths, StudyPaths
 from htr_tui.journal.records import AttemptRecord, TrialRecord
-from htr_tui.study.constraints import constraint_values
+from htr_tui.study.constraints import constraint_values, unknown_names
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
 from htr_tui.supervisor.collecting import attempt_collector
@@ -122,7 +122,9 @@ class AttemptKeeper:
         attempt = trial.attempts[-1]
         others = self._gpus.others(tracker.paths)
         end, finding = examine(self._spec, tracker, attempt, phase, other_gpu_bytes=others)
-        verdict = decide.judge(trial, attempt, end, {**decide.DEFAULT_RETRIES, **self._spec.retries})
+        is_stopping = self._ledger.fold.stop_requested is not None
+        retries = {**decide.DEFAULT_RETRIES, **self._spec.retries}
+        verdict = decide.judge(trial, attempt, end, retries, stop_is_wanted=is_stopping)
         values, epoch, metrics = tracker.result()
         if finding is not None and verdict.category is not None:
             write_json(tracker.paths.finding, finding)
@@ -131,10 +133,9 @@ class AttemptKeeper:
         follow_up = self._follow_up(trial.number, verdict, values)
         if verdict.trial == "complete" and self._spec.search.constraints:
             known = {**peaks, "peak_gpu_bytes": peaks["peak_gpu_bytes"] if attempt.devices else 0}
-            seconds = facts.get("seconds")
-            follow_up["constraints"] = constraint_values(
-                self._spec.search.constraints, metrics, seconds=seconds, **known
-            )
+            known["seconds"] = facts.get("seconds")
+            follow_up["constraints"] = constraint_values(self._spec.search.constraints, metrics, **known)
+            self._tell_unknown(unknown_names(self._spec.search.constraints, metrics, **known))
         self._ledger.record(
             "attempt_ended",
             trial=trial.number,
@@ -162,6 +163,12 @@ class AttemptKeeper:
         self._told.discard((trial.number, attempt.number))
         self._memory.changed(trial.number)
 
+    def _tell_unknown(self, names: tuple[str, ...]) -> None:
+        """Constraints over what a trial does not have are never kept: said once, or a study has no best in silence."""
+        text = f"constraints: no {', '.join(names)} is known of complete trials, so they do not keep them"
+        if names and all(note.message != text for note in self._ledger.fold.notes):
+            self._ledger.note("warning", text)
+
     def _follow_up(self, number: int, verdict: decide.Verdict, values: tuple[float | None, ...]) -> dict[str, Any]:
         """What happens to the trial: it is queued again, or it is over."""
         if verdict.retry is not None:
@@ -173,6 +180,7 @@ class AttemptKeeper:
                 "fix": request.fix,
                 "set": request.set,
                 "env": request.env,
+                "fresh": request.fresh or None,
             }
         done = list(values) if verdict.trial == "complete" else []
         return {

@@ -63,10 +63,27 @@ class Verdict:
     title: str | None = None
 
 
-def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: Mapping[str, int]) -> Verdict:
-    """The verdict on an ended attempt. Only the pruner's decision makes `pruned`, only the user's `stopped`."""
+def judge(
+    trial: TrialRecord,
+    attempt: AttemptRecord,
+    end: AttemptEnd,
+    retries: Mapping[str, int],
+    *,
+    stop_is_wanted: bool = True,
+) -> Verdict:
+    """The verdict on an ended attempt. Only the pruner's decision makes `pruned`, only the user's `stopped`.
+
+    `stop_is_wanted`: the study is being stopped. An attempt that was asked to stop before somebody changed his mind (or
+    ran the study again after its supervisor had died in the middle of a stop) is continued.
+    """
     if end.never_started:
-        again = AttemptRequest(reason=attempt.reason, fix=attempt.fix, set=attempt.set, env=attempt.env)  # type: ignore[arg-type]
+        again = AttemptRequest(
+            reason=attempt.reason,  # type: ignore[arg-type]
+            fix=attempt.fix,
+            set=attempt.set,
+            env=attempt.env,
+            fresh=attempt.resume_from is None,
+        )
         return Verdict(attempt="lost", trial=None, retry=again)
     finished = not end.lost and end.exit_code == 0 and end.end_status != "stopped"
     if attempt.stopping is not None and not (finished and end.end_status == "complete"):
@@ -74,11 +91,9 @@ def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: 
             return Verdict(attempt="pruned", trial="pruned")
         if attempt.stopping == "abort":
             return _failed(trial, end, retries, "aborted", attempt.title, "failed")
-        if attempt.stopping == "window":
-            return Verdict(attempt="stopped", trial=None, retry=AttemptRequest(reason="continue"))
-        return Verdict(attempt="stopped", trial="stopped")
+        return _stopped(stop_is_wanted and attempt.stopping != "window")
     if end.stopped_now and not finished:
-        return Verdict(attempt="stopped", trial="stopped")
+        return _stopped(stop_is_wanted)
     if end.lost:
         return _failed(
             trial,
@@ -95,6 +110,12 @@ def judge(trial: TrialRecord, attempt: AttemptRecord, end: AttemptEnd, retries: 
         return _failed(trial, end, retries, "preempted", end.title or title, "lost")
     category = end.category if end.category != "none" else "crash"
     return _failed(trial, end, retries, category, end.title, "failed")
+
+
+def _stopped(for_good: bool) -> Verdict:
+    if for_good:
+        return Verdict(attempt="stopped", trial="stopped")
+    return Verdict(attempt="stopped", trial=None, retry=AttemptRequest(reason="continue"))
 
 
 def _was_stopped_by_others(end: AttemptEnd) -> bool:

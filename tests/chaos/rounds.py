@@ -105,6 +105,8 @@ def _calm_down(stage: Stage) -> None:
     stage.deaths_left = 0
     stage.tell("calm")
     _wait(stage, stage.is_finished, "the study to finish")
+    if left := [trial.number for trial in stage.fold().in_state("stopped")]:
+        raise RuntimeError(f"the study says that it is finished, and trials {left} are stopped")
     stage.start_supervisor()
     _wait(stage, stage.is_finished, "one more start to repair what is left")
     panel = stage.panel

@@ -85,7 +85,17 @@ def test_an_attempt_that_never_started_is_made_again_without_a_retry() -> None:
     )
     assert verdict.trial is None
     assert verdict.category is None
-    assert verdict.retry == AttemptRequest(reason="retry", fix="halve_batch", set={"train.batch": 4})
+    assert verdict.retry == AttemptRequest(reason="retry", fix="halve_batch", set={"train.batch": 4}, fresh=True)
+
+
+@pytest.mark.parametrize("stopping", ["stop", "now", None])
+def test_a_stop_that_nobody_wants_any_more_is_continued(stopping: str | None) -> None:
+    current = attempt(stopping=stopping)
+    end = AttemptEnd(exit_code=143, end_status="stopped", stopped_now=stopping is None)
+    assert judge(trial(current), current, end, {}).trial == "stopped"
+    verdict = judge(trial(current), current, end, {}, stop_is_wanted=False)
+    assert (verdict.attempt, verdict.trial) == ("stopped", None)
+    assert verdict.retry == AttemptRequest(reason="continue")
 
 
 def test_lost_and_preempted_share_an_allowance_by_name() -> None:
