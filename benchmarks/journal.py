@@ -213,12 +213,10 @@ def print_rows(title: str, figures: Figures) -> None:
     """Figures with their units."""
     print(f"\n| {title} | |\n| --- | --- |")
     for name, value in figures.items():
-        unit, number = ("MB", value / 1e6) if name.endswith("_bytes") and value > 1e5 else ("", value)
-        print(
-            f"| {name.removesuffix('_bytes') if unit else name} | {number:,.3g} {unit} |"
-            if abs(number) < 1000
-            else f"| {name} | {number:,.0f} |"
-        )
+        if name.endswith("_bytes") and value > 1e5:
+            print(f"| {name.removesuffix('_bytes')} | {value / 1e6:,.0f} MB |")
+        else:
+            print(f"| {name} | {value:,.0f} |" if value >= 1000 else f"| {name} | {value:.3g} |")
 
 
 def main(argv: list[str] | None = None) -> None:

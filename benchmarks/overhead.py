@@ -86,10 +86,11 @@ def run_loop(measured: Measured, folder: Path, trials: int, *options: str) -> No
     try:
         watch(measured, process.pid, lambda n: folder / TRAINER_FOLDER.format(n) / "events.jsonl", trials)
     finally:
-        for child in psutil.Process(process.pid).children():
-            child.kill()
+        trainers = psutil.Process(process.pid).children()
         process.kill()
         process.wait()
+        for trainer in trainers:
+            trainer.kill()
 
 
 def run_supervisor(measured: Measured, folder: Path, trials: int, **changes: Any) -> None:
