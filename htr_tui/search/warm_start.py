@@ -84,6 +84,9 @@ def _of_storage(url: str, study: str) -> tuple[str, tuple[float, ...], list[Know
                     _copy(path, copy)
                     parsed = database.parse_url(f"sqlite:///{copy}")
                 return _read_storage(parsed.render_as_string(hide_password=False), study)
+        except RuntimeError as error:  # Optuna's answer to a storage of another version
+            hint = f"make a study of it with htr-tui import {database.parse_url(url)!r}, and name that in warm_start"
+            raise StorageError("the warm start's storage is of another version of Optuna", "", hint) from error
         except database.TROUBLES as error:
             raise database.storage_error(error, "read the warm start", database.parse_url(url)) from error
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,15 @@ def test_one_of_several_studies(tmp_path: Path) -> None:
     (tmp_path / "no.db").write_text("this is no database, by far no database at all")
     with database.quiet(), pytest.raises(StorageError, match="not a database"):
         plan_warm_start(SEARCH, WarmSource("", url=f"sqlite:///{tmp_path}/no.db"), 9)
+
+
+def test_a_storage_of_an_older_optuna_is_for_the_import(tmp_path: Path) -> None:
+    url = make_storage(tmp_path / "old.db", "first")
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+        connection.commit()
+    with pytest.raises(StorageError, match=r"another version of Optuna\nhint: .*htr-tui import sqlite:///"):
+        plan_warm_start(SEARCH, WarmSource("first", url=url), 9)
 
 
 @pytest.mark.parametrize(
