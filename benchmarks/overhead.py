@@ -86,11 +86,11 @@ def run_loop(measured: Measured, folder: Path, trials: int, *options: str) -> No
     try:
         watch(measured, process.pid, lambda n: folder / TRAINER_FOLDER.format(n) / "events.jsonl", trials)
     finally:
-        trainers = psutil.Process(process.pid).children()
+        left = psutil.Process(process.pid).children()
         process.kill()
         process.wait()
-        for trainer in trainers:
-            trainer.kill()
+        for child in left:
+            child.kill()
 
 
 def run_supervisor(measured: Measured, folder: Path, trials: int, **changes: Any) -> None:
