@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from htr_tui.cli.diagnose import print_diagnosis
 from htr_tui.cli.output import plain, print_json, print_table
 from htr_tui.cli.places import load_fold, runs_folder
+from htr_tui.diagnosis.diagnosis import Diagnosis
 from htr_tui.diagnosis.study import diagnose
 from htr_tui.errors import UsageError
 from htr_tui.journal.paths import StudyPaths
-from htr_tui.journal.records import TRIAL_STATES
+from htr_tui.journal.records import TRIAL_STATES, ForeignSource, TrialState
+
+if TYPE_CHECKING:
+    from htr_tui.importing.foreign import ForeignStudy
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,23 +48,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, write the folders, tell the diagnosis."""
+    from htr_tui.importing.foreign import Choice
     from htr_tui.importing.reading import choose_studies, open_source
     from htr_tui.importing.sources import find_source
 
     runs = runs_folder(args.dir)
     source = find_source(args.url, Path.cwd())
     with open_source(source, args.tool) as reader:
-        if args.list:
-            return _list(args, source.shown, reader.kind, reader.listed())
-        names = choose_studies(reader, args.study, source.shown)
+        kind, listed = reader.kind, reader.listed() if args.list else None
+        names = [] if args.list else choose_studies(reader, args.study, source.shown)
         if args.name is not None and len(names) > 1:
             raise UsageError(
                 f"--name is for one study, and there are {len(names)}", ", ".join(map(plain, names[:30])),
                 "choose one with --study",
             )  # fmt: skip
-        imported = [_import(args, runs, reader, source.shown, name) for name in names]
+        choice = Choice(args.metric, args.direction, args.take)
+        studies = [reader.read(name, choice) for name in names]
+    # With the source closed, for a trouble here is none of the source's; and all written before any is told.
+    if listed is not None:
+        return _list(args, source.shown, kind, listed)
+    imported = [_write(args, runs, study, ForeignSource(source.shown, kind, study.name)) for study in studies]
     if args.json:
-        print_json({"url": source.shown, "kind": imported[0]["kind"], "studies": imported})
+        print_json({"url": source.shown, "kind": kind, "studies": [study.as_json() for study in imported]})
+    else:
+        for study in imported:
+            study.print()
     return 0
 
 
@@ -73,37 +86,44 @@ def _list(args: argparse.Namespace, shown: str, kind: str, listed: Any) -> int:
     return 0
 
 
-def _import(args: argparse.Namespace, runs: Path, reader: Any, shown: str, name: str) -> dict[str, Any]:
-    """One study; what was found, as JSON and (unless that is wanted) on the screen."""
+def _write(args: argparse.Namespace, runs: Path, study: ForeignStudy, source: ForeignSource) -> Imported:
     from htr_tui.importing.folder import write_study
-    from htr_tui.importing.foreign import Choice
-    from htr_tui.journal.records import ForeignSource
 
     now = time.time()
-    study = reader.read(name, Choice(args.metric, args.direction, args.take))
-    paths, was_there = write_study(runs, study, ForeignSource(shown, reader.kind, name), args.name, now)
+    paths, was_there = write_study(runs, study, source, args.name, now)
     fold = load_fold(paths)
-    found = diagnose(fold, now)
-    if not args.json:
-        counts = ", ".join(f"{fold.counts[s]} {s}" for s in TRIAL_STATES if fold.counts[s]) or "no trials"
-        verb = "renewed" if was_there else "imported"
-        print(f"{plain(name)} {verb} as {paths.root.name} from {reader.kind}: {counts}")
-        for text in study.warnings:
+    return Imported(paths, source, was_there, dict(fold.counts), study.warnings, diagnose(fold, now))
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One study that is a folder now, and what was found in it."""
+
+    paths: StudyPaths
+    source: ForeignSource
+    was_there: bool
+    counts: dict[TrialState, int]
+    warnings: list[str]
+    found: list[Diagnosis]
+
+    def as_json(self) -> dict[str, Any]:
+        """The stable JSON form."""
+        return {
+            "study": self.paths.root.name,
+            "path": str(self.paths.root),
+            "source_study": self.source.study,
+            "kind": self.source.kind,
+            "renewed": self.was_there,
+            "trials": {"total": sum(self.counts.values()), **self.counts},
+            "warnings": self.warnings,
+            "diagnosis": [diagnosis.as_json() for diagnosis in self.found],
+        }
+
+    def print(self) -> None:
+        """The same for people."""
+        counts = ", ".join(f"{self.counts[s]} {s}" for s in TRIAL_STATES if self.counts[s]) or "no trials"
+        verb, name = "renewed" if self.was_there else "imported", self.paths.root.name
+        print(f"{plain(self.source.study)} {verb} as {name} from {self.source.kind}: {counts}")
+        for text in self.warnings:
             print(f"  {plain(text)}")
-        print_diagnosis(paths.root.name, len(fold.trials), found)
-    return _json(paths, name, reader.kind, was_there, fold.counts, study.warnings, found)
-
-
-def _json(
-    paths: StudyPaths, name: str, kind: str, was_there: bool, counts: Any, warnings: list[str], found: Any
-) -> dict[str, Any]:
-    return {
-        "study": paths.root.name,
-        "path": str(paths.root),
-        "source_study": name,
-        "kind": kind,
-        "renewed": was_there,
-        "trials": {"total": sum(counts.values()), **counts},
-        "warnings": warnings,
-        "diagnosis": [d.as_json() for d in found],
-    }
+        print_diagnosis(name, sum(self.counts.values()), self.found)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +113,21 @@ def test_mistakes_and_secrets(base: Path, capsys: pytest.CaptureFixture[str]) ->
         captured = capsys.readouterr()
         assert "hint: " in captured.err
         assert "hunter2" not in captured.err + captured.out
+
+
+def test_a_reader_that_leaves_is_no_trouble_of_the_source(base: Path) -> None:
+    """`htr-tui import ... | head -1`."""
+    command = [sys.executable, "-m", "htr_tui", "import", "../theirs/optuna-3.1.db"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 0
+    assert len(list((base / "ours" / "runs").glob("*/journal.jsonl"))) == 3
 
 
 def test_diagnose_a_study_of_our_own(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
