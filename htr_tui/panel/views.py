@@ -78,6 +78,11 @@ class StudyView:
         return self.state in ("running", "paused")
 
     @property
+    def is_busy(self) -> bool:
+        """Whether news are likely within seconds: something runs, or is about to."""
+        return self.is_active and (bool(self.running) or (self.state == "running" and not self.waiting))
+
+    @property
     def has_paused_itself(self) -> bool:
         """Whether it waits for the user because its trials kept failing."""
         return self.paused is not None and self.paused.by != "user"

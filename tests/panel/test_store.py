@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from htr_tui.journal.records import TrialRecord
+import pytest
+
+from htr_tui.journal.records import Pause, StudyState, TrialRecord
 from htr_tui.panel.store import Store
 from htr_tui.panel.views import LiveAttempt, MachineView, TrialFiles
 from tests.panel.studies import study_view
@@ -84,3 +86,34 @@ def test_an_empty_folder_is_known_to_be_empty_only_after_a_look() -> None:
     store.keep_studies([])
     assert store.is_scanned
     assert store.version > version
+
+
+@pytest.mark.parametrize(
+    ("state", "running", "waiting", "is_busy"),
+    [
+        ("running", (3,), None, True),
+        ("running", (), None, True),
+        ("running", (), "the hours of the day", False),
+        ("running", (3,), "memory", True),
+        ("paused", (), None, False),
+        ("paused", (3,), None, True),
+        ("interrupted", (3,), None, False),
+    ],
+)
+def test_a_study_is_looked_at_often_while_something_happens(
+    state: StudyState, running: tuple[int, ...], waiting: str | None, is_busy: bool
+) -> None:
+    assert study_view(state=state, running=running, waiting=waiting).is_busy is is_busy
+
+
+def test_what_wants_its_user_stands_first() -> None:
+    store = Store()
+    pause = Pause("failures", "all failed", 1.0)
+    views = [
+        study_view("new", last_t=9.0), study_view("runs", state="running", last_t=1.0),
+        study_view("paused", state="paused", paused=pause, last_t=0.5),
+        study_view("by-me", state="paused", paused=Pause("user", "", 1.0), last_t=5.0),
+    ]  # fmt: skip
+    for view in views:
+        store.put_study(view, ())
+    assert [view.name for view in store.studies()] == ["paused", "by-me", "runs", "new"]

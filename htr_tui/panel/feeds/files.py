@@ -104,7 +104,7 @@ class FilesFeed:
             if self._thread.is_stopping:
                 return 0.0
             is_more |= self._refresh_study(name, study)
-            is_busy |= study.view.is_active
+            is_busy |= study.view.is_busy
         self._publish(force=not is_more)
         if is_more:
             return LOADING_S

@@ -64,7 +64,7 @@ class MachineFeed:
             self._sampler = real_sampler(self._folder)
         if self._store.put_machine(self._with_history(self._sampler())):
             self._target.post_message(StoreChanged())
-        is_busy = self.is_watched or any(study.is_active for study in self._store.studies())
+        is_busy = self.is_watched or any(study.is_busy for study in self._store.studies())
         return BUSY_S if is_busy else IDLE_S
 
     def _with_history(self, machine: MachineView) -> MachineView:

@@ -69,7 +69,7 @@ class StudiesScreen(PanelScreen):
     def _empty_text(self) -> str:
         if not self.panel.store.is_scanned:
             return "Reading ..."
-        return "No studies here yet: press l to launch one, or run htr-tui demo."
+        return "No studies here yet: press l to launch one, i to import one, or run htr-tui demo."
 
     def _draw_detail(self) -> None:
         pane = self.query_one(TextPane)

@@ -134,6 +134,8 @@ class TrialsScreen(PanelScreen):
             return "Reading the journal ..."
         if self._filter_text:
             return f"No trial fits the filter {self._filter_text}: press f to change it, esc to drop it."
+        if study.facts.imported is not None:
+            return "The study that was imported has no trials."
         if study.waiting and study.is_active:
             return f"No trials yet: the study waits: {clean_text(study.waiting, 200)}"
         return "No trials yet: they appear as the supervisor makes them."
