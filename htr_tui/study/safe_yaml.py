@@ -214,7 +214,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = '"' if not isinstance(read_scalar(value), str) else None
+    # PyYAML writes these breaks into single quotes and reads them back as spaces; in double quotes it escapes them.
+    has_rare_breaks = any(character in value for character in "\x85\u2028\u2029\ufeff")
+    style = '"' if has_rare_breaks or not isinstance(read_scalar(value), str) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import tomlkit
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,3 +200,37 @@ def test_a_value_is_read_as_it_was_set(form: str, value: Any) -> None:
     result = read_back(form, tree)["a"]
     assert result == {"b": value, "new": value}
     assert type(result["b"]) is type(value)
+
+
+KEYS = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=5)
+DOCUMENTS = st.dictionaries(
+    KEYS,
+    st.recursive(VALUES | st.lists(VALUES, max_size=3), lambda inner: st.dictionaries(KEYS, inner, max_size=3)),
+    max_size=4,
+)
+
+
+WRITERS: dict[str, Callable[[Any], str]] = {"yaml": yaml.safe_dump, "json": json.dumps, "toml": tomlkit.dumps}
+
+
+@given(st.data())
+def test_one_value_is_set_and_nothing_else_changes(data: st.DataObject) -> None:
+    form = data.draw(st.sampled_from(["yaml", "json", "toml"]))
+    document = data.draw(DOCUMENTS)
+    written = WRITERS[form](document)
+    tree = read_tree(form, written)
+    names = tree.names()
+    for name in names:
+        assert tree.find(name) == "value"
+    new = data.draw(VALUES)
+    target = data.draw(st.sampled_from(names)) if names else "added.key"
+    if not names:
+        document = {}
+        tree = read_tree(form, "")
+    tree.set(target, new)
+    expected: Any = document
+    *sections, key = target.split(".")
+    for section in sections:
+        expected = expected.setdefault(section, {})
+    expected[key] = new
+    assert read_back(form, tree) == document
