@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Parallel test processes: as many as cores, but training tests need about 1 GB each.
 JOBS ?= 2
+ROUNDS ?= 500
 
-.PHONY: demo test lint bench screenshots lock clean-demo help
+.PHONY: demo test lint chaos bench screenshots lock clean-demo help
 
 help:
 	@echo "make demo         a real study in the panel (headless without a terminal)"
 	@echo "make test         lint, types, import rules, tests"
+	@echo "make chaos        500 rounds of killing, filling, cutting: nothing may be lost"
 	@echo "make bench        the figures of docs/benchmarks.md"
 	@echo "make screenshots  the pictures in screenshots/, from a real run"
 	@echo "make lint         lint, types and import rules only"
@@ -38,6 +40,10 @@ test: $(READY) lint
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Real studies, disturbed in every way we know: 500 rounds by default (docs/chaos.md). ROUNDS, SEED and WORKERS change that.
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))
 
 screenshots: $(READY)
 	$(BIN)/python -m benchmarks.screenshots

@@ -13,11 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 from tests.chaos import report
-from tests.chaos.plan import Shares, draw
+from tests.chaos.plan import Round, Shares, draw, tour
 from tests.chaos.processes import become_reaper
 from tests.chaos.rounds import Outcome, run_round
 from tests.chaos.stage import can_mount
@@ -31,6 +32,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     p.add_argument("--seed", type=int, help="of the first round; default: the time")
     p.add_argument("--workers", type=int, default=max(1, min(4, (os.cpu_count() or 2) + 1)))
     p.add_argument("--minutes", type=float, help="start no round after this")
+    p.add_argument("--tour", action="store_true", help="ten rounds that strike in every way, instead of --rounds")
     p.add_argument("--only", action="append", choices=sorted(STRIKES), help="draw only these kinds")
     p.add_argument("--cheap", action="store_true", help="no panel, no MLflow, no real start: quick rounds only")
     p.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -47,11 +49,19 @@ def main(argv: list[str] | None = None) -> int:
     with_disk = can_mount()
     if not with_disk:
         print("the full disk is left out: mounting a small one needs root", flush=True)
+    kinds = {kind: weight or 1.0 for kind, weight in weights().items() if not options.only or kind in options.only}
+    shares = Shares(panel=0, tracking=0, http=0, real_start=0) if options.cheap else Shares()
+    if options.tour:
+        plans = iter(planned := tour(first, kinds, can_mount=with_disk))
+        options.rounds = len(planned)
+    else:
+        seeds = range(first, first + options.rounds)
+        plans = (draw(seed, kinds, can_mount=with_disk, shares=shares) for seed in seeds)
     print(f"{options.rounds} rounds from seed {first}, {options.workers} workers, in {root}", flush=True)
     _shut_out_settings(root)
     try:
         template = None if options.cheap else tracking_template(root)
-        outcomes = play(options, first, root, template, with_disk=with_disk)
+        outcomes = play(options, plans, root, template)
     finally:
         if not any(root.glob("round-*")):
             shutil.rmtree(root, ignore_errors=True)
@@ -62,22 +72,16 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if figures["failed_rounds"] or not outcomes else 0
 
 
-def play(
-    options: argparse.Namespace, first: int, root: Path, template: Path | None, *, with_disk: bool
-) -> list[Outcome]:
+def play(options: argparse.Namespace, plans: Iterator[Round], root: Path, template: Path | None) -> list[Outcome]:
     """Rounds in worker processes, no more of them ahead than there are workers."""
-    kinds = {kind: weight or 1.0 for kind, weight in weights().items() if not options.only or kind in options.only}
-    shares = Shares(panel=0, tracking=0, http=0, real_start=0) if options.cheap else Shares()
     outcomes: list[Outcome] = []
     pending: set[Future[Outcome]] = set()
     deadline = time.monotonic() + 60 * options.minutes if options.minutes else None
-    seeds = iter(range(first, first + options.rounds))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.workers, mp_context=context, initializer=become_reaper) as pool:
         while True:
             is_late = deadline is not None and time.monotonic() > deadline
-            while not is_late and len(pending) < options.workers and (seed := next(seeds, None)) is not None:
-                plan = draw(seed, kinds, can_mount=with_disk, shares=shares)
+            while not is_late and len(pending) < options.workers and (plan := next(plans, None)) is not None:
                 pending.add(pool.submit(run_round, plan, root, template))
             if not pending:
                 return outcomes

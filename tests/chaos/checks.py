@@ -148,7 +148,7 @@ def _optuna_trials(connection: sqlite3.Connection) -> dict[int, tuple[str, float
 def _processes(stage: Stage, fold: StudyFold) -> Iterator[str]:
     """Nothing of ours is left, and no stranger was touched."""
     found = stage.census()
-    for who in ("runners", "trainers", "grandchildren", "mirrors"):
+    for who in ("runners", "trainers", "grandchildren", "mirrors", "supervisors"):
         if pids := getattr(found, who):
             yield f"left over: {who} {pids}"
     if stage.supervisors():

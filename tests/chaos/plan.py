@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -78,11 +79,13 @@ class Shares:
     real_start: float = 0.03
 
 
+NEEDS = {"fill_disk": "disk", "kill_panel": "panel", "kill_mirror": "tracking", "kill_mlflow": "http"}
+"""Kinds that strike only where the round has what they strike at."""
+
+
 def draw(seed: int, kinds: dict[str, float], *, can_mount: bool, shares: Shares | None = None) -> Round:
     """The round of a seed. `kinds`: weight of each kind of strike."""
     chance, shares = Random(seed), shares or Shares()
-    epochs, trials, parallel = chance.randint(2, 4), chance.randint(3, 5), chance.randint(1, 3)
-    pace = chance.choice((0.05, 0.15, 0.3))
     tracking_draw, tracking = chance.random(), "none"
     if tracking_draw < shares.tracking:
         tracking = "sqlite"
@@ -90,9 +93,48 @@ def draw(seed: int, kinds: dict[str, float], *, can_mount: bool, shares: Shares 
         tracking = "http"
     small_disk = chance.random() < shares.small_disk and can_mount and tracking == "none"
     panel = chance.random() < shares.panel
+    has = {"disk": small_disk, "panel": panel, "tracking": tracking != "none", "http": tracking == "http"}
+    usable = [kind for kind in kinds if has.get(NEEDS.get(kind, ""), True)]
+    wanted = chance.choices(usable, [kinds[kind] for kind in usable], k=chance.randint(2, 5))
+    wanted += [kind for kind, need in NEEDS.items() if has[need] and kind not in wanted]
+    real_start = chance.random() < shares.real_start and not small_disk
+    return _round(seed, chance, wanted, small_disk=small_disk, panel=panel, tracking=tracking, real_start=real_start)
+
+
+def tour(first_seed: int, kinds: Iterable[str], *, can_mount: bool) -> list[Round]:
+    """A few rounds that strike in every way: the short version of it all."""
+    chance = Random(first_seed)
+    plain = [kind for kind in kinds if kind not in NEEDS]
+    chance.shuffle(plain)
+    groups = [plain[start : start + 3] for start in range(0, len(plain), 3)]
+    for place, kind in enumerate(NEEDS):
+        if kind != "fill_disk" or can_mount:
+            groups[place].append(kind)
+    rounds = []
+    for place, group in enumerate(groups):
+        tracking = "http" if "kill_mlflow" in group else "sqlite" if "kill_mirror" in group else "none"
+        seed = first_seed + place
+        disk, panel = "fill_disk" in group, "kill_panel" in group
+        rounds.append(_round(seed, Random(seed), group, small_disk=disk, panel=panel, tracking=tracking))
+    return rounds
+
+
+def _round(
+    seed: int,
+    chance: Random,
+    kinds: list[str],
+    *,
+    small_disk: bool,
+    panel: bool,
+    tracking: str,
+    real_start: bool = False,
+) -> Round:
+    epochs, trials, parallel = chance.randint(2, 4), chance.randint(3, 5), chance.randint(1, 3)
+    pace = chance.choice((0.05, 0.15, 0.3))
     options = ("--epochs", str(epochs), "--pace", str(pace), *chance.choice(FAULTS))
-    if chance.random() < 0.25:
+    if chance.random() < 0.25 or "kill_grandchild" in kinds:
         options += ("--grandchild",)
+        kinds = kinds if "kill_grandchild" in kinds else [*kinds, "kill_grandchild"]
     study: dict[str, Any] = {
         "search": {
             "sampler": chance.choice(SAMPLERS),
@@ -105,36 +147,18 @@ def draw(seed: int, kinds: dict[str, float], *, can_mount: bool, shares: Shares 
         "pause_after": 0,
     }
     length = 1.0 + trials * (0.3 + epochs * pace) / parallel
-    usable = [kind for kind in kinds if _is_possible(kind, small_disk, panel, tracking)]
-    weights = [kinds[kind] for kind in usable]
-    strikes = [_strike(chance, kind, length) for kind in chance.choices(usable, weights, k=chance.randint(2, 5))]
-    for wanted, kind in ((panel, "kill_panel"), (tracking != "none", "kill_mirror"), (small_disk, "fill_disk")):
-        if wanted and all(strike.kind != kind for strike in strikes):
-            strikes.append(_strike(chance, kind, length))
-    if tracking == "http":
-        strikes.append(_strike(chance, "kill_mlflow", length))
     return Round(
         seed=seed,
         options=options,
         study=study,
-        strikes=tuple(sorted(strikes, key=lambda strike: strike.at)),
+        strikes=tuple(sorted((_strike(chance, kind, length) for kind in kinds), key=lambda strike: strike.at)),
         small_disk=small_disk,
         panel=panel,
         tracking=tracking,
-        real_start=chance.random() < shares.real_start,
+        real_start=real_start,
         deaths=chance.random() < 0.25,
     )
 
 
 def _strike(chance: Random, kind: str, length: float) -> Strike:
     return Strike(kind, chance.uniform(0.1, length), chance.getrandbits(32))
-
-
-def _is_possible(kind: str, small_disk: bool, panel: bool, tracking: str) -> bool:
-    needs = {
-        "kill_panel": panel,
-        "kill_mirror": tracking != "none",
-        "kill_mlflow": tracking == "http",
-        "fill_disk": small_disk,
-    }
-    return needs.get(kind, True)

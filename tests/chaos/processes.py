@@ -12,6 +12,7 @@ from htr_tui.processes.identity import start_ticks
 from htr_tui.processes.runner import PR_SET_CHILD_SUBREAPER, descendants
 
 RUNNER, TRAINER, MIRROR = b"processes/runner.py", b"fakes/trainer.py", b"htr_tui.tracking.mirror"
+SUPERVISOR = b"htr_tui.supervisor"
 
 
 def become_reaper() -> None:
@@ -37,8 +38,10 @@ class Census:
     trainers: list[int] = field(default_factory=list)
     grandchildren: list[int] = field(default_factory=list)
     mirrors: list[int] = field(default_factory=list)
+    supervisors: list[int] = field(default_factory=list)
+    """Those that a command line started; forks look like ourselves, and their starter knows them."""
     others: list[int] = field(default_factory=list)
-    """Supervisors, the panel, the fake MLflow server, and whatever we do not know."""
+    """Forked supervisors, the panel, the fake MLflow server, and whatever we do not know."""
 
 
 def census(base: Path) -> Census:
@@ -52,6 +55,8 @@ def census(base: Path) -> Census:
             found.runners.append(pid)
         elif MIRROR in command:
             found.mirrors.append(pid)
+        elif SUPERVISOR in command:
+            found.supervisors.append(pid)
         elif TRAINER in command and str(base).encode() in command:
             is_first = os.getsid(pid) == pid if _exists(pid) else False
             (found.trainers if is_first else found.grandchildren).append(pid)

@@ -29,6 +29,7 @@ def summary(outcomes: Sequence[Outcome], wall_s: float) -> dict[str, Any]:
         "attempts_lost": sum(o.lost for o in outcomes),
         "trials_failed": sum(o.failed for o in outcomes),
         "supervisors": sum(o.supervisors for o in outcomes),
+        "stop_now_s_longest": round(max((o.stop_now_s for o in outcomes), default=0.0), 1),
         "strikes": dict(sorted(strikes.items(), key=lambda item: -item[1])),
         "strikes_in_all": strikes.total(),
     }
@@ -41,6 +42,7 @@ def summary_text(figures: dict[str, Any]) -> str:
         f" {figures['wall_s']} s, {figures['cpu_s']} CPU-s",
         f"{figures['trials']} trials, {figures['attempts']} attempts, {figures['attempts_lost']} of them lost,"
         f" {figures['trials_failed']} trials out of retries; {figures['supervisors']} supervisors",
+        f"the longest `htr-tui stop --now` took {figures['stop_now_s_longest']} s",
         *(f"  {kind:24}{count:6}" for kind, count in figures["strikes"].items()),
     ]
     if figures["failed_rounds"]:

@@ -40,6 +40,8 @@ class Outcome:
     trials: int = 0
     attempts: int = 0
     supervisors: int = 0
+    stop_now_s: float = 0.0
+    """The longest `stop --now`."""
     lost: int = 0
     failed: int = 0
     folder: str | None = None
@@ -142,6 +144,7 @@ def _count(stage: Stage, outcome: Outcome) -> None:
     outcome.trials, outcome.attempts = len(fold.trials), len(attempts)
     outcome.lost = sum(a.state == "lost" for a in attempts)
     outcome.failed = fold.counts["failed"]
+    outcome.stop_now_s = max(stage.stop_seconds, default=0.0)
     outcome.supervisors = len(stage.launcher.launched)
 
 

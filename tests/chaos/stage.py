@@ -61,6 +61,10 @@ class Stage:
     folders_removed: bool = False
     strangers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     """Processes that must never be signalled."""
+    commands_run: list[subprocess.Popen[str]] = field(default_factory=list)
+    """Commands that we ran and wait for ourselves."""
+    stop_seconds: list[float] = field(default_factory=list)
+    """How long each `stop --now` took."""
     panel: Terminal | None = None
     server: BadServer | None = None
     locks: list[DatabaseLock] = field(default_factory=list)
@@ -193,6 +197,7 @@ class Stage:
 
     def _waited_for(self) -> set[int]:
         known = {item.pid for item in self.launcher.launched if item.status is None}
+        known |= {child.pid for child in self.commands_run}
         known |= {stranger.pid for stranger in self.strangers} | {lock.pid for lock in self.locks}
         if self.panel is not None:
             known.add(self.panel.process.pid)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -141,10 +143,10 @@ def lock_database(stage: Stage, chance: Random) -> str | None:
 
 
 def cut_journal(stage: Stage, chance: Random) -> str | None:
-    """At any byte behind its first line, while nobody supervises."""
+    """At any byte, while nobody supervises; mostly near its end, seldom in its first line."""
     stage.kill_supervisors()
     data = stage.paths.journal.read_bytes()
-    first = data.index(b"\n") + 1
+    first = 0 if chance.random() < 0.15 else data.find(b"\n") + 1
     if len(data) <= first:
         return None
     lines = data.splitlines(keepends=True)
@@ -256,6 +258,38 @@ def send_continue(stage: Stage, chance: Random) -> str | None:
     return _command(stage, "continue")
 
 
+def run_stop(stage: Stage, chance: Random) -> str | None:
+    """`htr-tui stop` itself, with or without a supervisor, whoever is frozen; when it is back nothing runs."""
+    now = chance.random() < 0.7
+    if chance.random() < 0.5:
+        stage.kill_supervisors()
+    command = [sys.executable, "-m", "htr_tui", "--dir", str(stage.base), "stop", "fake", *(["--now"] if now else [])]
+    began = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    stage.commands_run.append(child)
+    while child.poll() is None:
+        stage.keep_house()
+        stage.do_due()
+        time.sleep(0.02)
+    seconds = time.monotonic() - began
+    said = child.communicate()[0]
+    found = stage.census()
+    left = [*found.runners, *found.trainers, *found.grandchildren]
+    is_hindered = stage.plan.small_disk or stage.was_cut or stage.folders_removed
+    if child.returncode == 0 and left and not is_hindered:
+        raise RuntimeError(f"htr-tui stop was done, and {left} live: {said}")
+    if now:
+        stage.stop_seconds.append(seconds)
+    return f"htr-tui stop{' --now' if now else ''}: {seconds:.1f} s, {said.strip()[:100]}"
+
+
+def remove_lock(stage: Stage, chance: Random) -> str | None:
+    """The file of the supervisor's lock, under a living supervisor, and then one more supervisor."""
+    stage.paths.lock.unlink(missing_ok=True)
+    made = stage.launcher.start()
+    return f"lock removed, supervisor {made.pid} starts"
+
+
 def send_pause(stage: Stage, chance: Random) -> str | None:
     """And go on after a while."""
     stage.do_later(chance.uniform(0.3, 2.0), "command continue", lambda: _told(stage, "continue"))
@@ -346,7 +380,9 @@ STRIKES: dict[str, tuple[Strike, float]] = {
     "second_supervisor": (second_supervisor, 2.0),
     "send_stop": (send_stop, 2.0),
     "send_continue": (send_continue, 0.7),
-    "send_pause": (send_pause, 0.0),
+    "send_pause": (send_pause, 1.0),
+    "run_stop": (run_stop, 1.2),
+    "remove_lock": (remove_lock, 0.5),
     "send_garbage": (send_garbage, 0.7),
     "reboot": (reboot, 1.2),
     "reuse_pids": (reuse_pids, 1.0),
