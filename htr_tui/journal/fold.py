@@ -104,7 +104,7 @@ class StudyFold:
             self._session_up = to_number(up)
         try:
             handler(self, record)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             self.skipped += 1
             return
         self.version += 1

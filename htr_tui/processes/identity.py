@@ -60,7 +60,7 @@ class ProcessIdentity:
                 if record
                 else None
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
 
     def as_json(self) -> dict[str, Any]:
@@ -76,12 +76,12 @@ class ProcessIdentity:
         return self.is_here() and start_ticks(self.pid) == self.ticks
 
     def send(self, signal: int) -> bool:
-        """Signal it, and never a stranger; False if it is gone."""
+        """Signal it, and never a stranger; False if it is gone or not ours to signal."""
         if not self.is_here():
             return False
         try:
             handle = os.pidfd_open(self.pid)
-        except OSError:
+        except (OSError, OverflowError):
             return False
         try:
             import signal as signals
@@ -89,7 +89,7 @@ class ProcessIdentity:
             if start_ticks(self.pid) != self.ticks:
                 return False
             signals.pidfd_send_signal(handle, signal)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             return False
         finally:
             os.close(handle)

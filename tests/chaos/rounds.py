@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from htr_tui.journal.commands import send_command
 from htr_tui.tracking.state import tracking_status
 from tests.chaos.checks import broken_promises
 from tests.chaos.plan import Round, Strike
@@ -106,6 +107,7 @@ def _calm_down(stage: Stage) -> None:
     stage.do_due(everything=True)
     stage.deaths_left = 0
     stage.tell("calm")
+    _continue(stage)
     _wait(stage, stage.is_finished, "the study to finish")
     if left := [trial.number for trial in stage.fold().in_state("stopped")]:
         raise RuntimeError(f"the study says that it is finished, and trials {left} are stopped")
@@ -122,6 +124,12 @@ def _calm_down(stage: Stage) -> None:
             send(pid, signal.SIGTERM)
         _wait(stage, lambda: not stage.census().mirrors, "the mirror of a dead server to stop when asked")
     _wait(stage, lambda: not _living(stage), "processes to end")
+
+
+def _continue(stage: Stage) -> None:
+    """A full disk refuses a command, and a person would send it again."""
+    send_command(stage.paths, "continue")
+    stage.tell("command continue")
 
 
 def _living(stage: Stage) -> list[int]:

@@ -316,10 +316,7 @@ def _command(stage: Stage, name: str, **fields: bool) -> str | None:
 
 
 def _told(stage: Stage, name: str) -> None:
-    for _ in range(50):
-        if _command(stage, name):
-            return
-        time.sleep(0.1)
+    _command(stage, name)
 
 
 def reboot(stage: Stage, chance: Random) -> str | None:

@@ -147,7 +147,10 @@ def test_a_trial_typed_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pinned", "words"),
     [
-        ({"ctc.weigt": 1}, "the study has no parameter 'ctc.weigt'\nit has lr, ctc, ctc.weight\nhint: did you mean ctc.weight"),
+        (
+            {"ctc.weigt": 1},
+            "the study has no parameter 'ctc.weigt'\nit has lr, ctc, ctc.weight\nhint: did you mean ctc.weight",
+        ),
         ({"lr": 3}, "lr cannot be the number 3\nit is a number from 0.001 to 1.0"),
         ({"lr": "0.1"}, "lr cannot be the text '0.1'"),
         ({"ctc": 1}, "ctc cannot be the number 1\nit is one of true, false"),
