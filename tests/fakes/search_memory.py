@@ -8,7 +8,7 @@ from typing import Any
 
 from htr_tui.errors import ForeignStudyError
 from htr_tui.journal.records import END_STATES, TrialRecord
-from htr_tui.search.store import Asked
+from htr_tui.search.making import Asked
 
 HOPELESS = 0.3
 """A trial whose `x` is below is pruned after its first epoch, where the study prunes."""
