@@ -25,6 +25,14 @@ FAULTS: tuple[tuple[str, ...], ...] = (
 )
 SAMPLERS: tuple[dict[str, Any], ...] = ({"random": {"seed": 3}}, {"tpe": {"seed": 3}})
 SPACE = {"lr": {"float": [0.001, 0.1], "log": True}, "width": {"int": [4, 16]}, "kind": {"categorical": ["a", "b"]}}
+SOURCES: dict[str, Any] = {
+    "events": "events",
+    "csv": {"csv": "{attempt_dir}/log.csv"},
+    "json": {"json": "{attempt_dir}/history.json"},
+    "log": {"log": [r"epoch=(?P<epoch>\d+)", r"(?P<name>[a-z]+/[a-z]+)=(?P<value>\S+)"]},
+}
+"""`trainer.metrics` by the way in which the trainer tells its metrics."""
+FOREIGN = tuple(tells for tells in SOURCES if tells != "events")
 PRUNER = {"median": {"n_startup_trials": 1, "n_warmup_steps": 0}}
 
 
@@ -54,6 +62,8 @@ class Round:
     """none, sqlite (MLflow's own store), or http (a server that comes and goes)."""
     real_start: bool
     """Supervisors are started as `htr-tui run` does it; else as forks of the driver, which is quicker."""
+    tells: str
+    """How the trainer tells its metrics: events, or csv, json, log as one that knows nothing of us."""
     deaths: bool
     """Supervisors also die by their own hand, just before or after one of their records."""
 
@@ -77,6 +87,7 @@ class Shares:
     tracking: float = 0.08
     http: float = 0.04
     real_start: float = 0.03
+    foreign: float = 0.25
 
 
 NEEDS = {"fill_disk": "disk", "kill_panel": "panel", "kill_mirror": "tracking", "kill_mlflow": "http"}
@@ -98,7 +109,9 @@ def draw(seed: int, kinds: dict[str, float], *, can_mount: bool, shares: Shares 
     wanted = chance.choices(usable, [kinds[kind] for kind in usable], k=chance.randint(2, 5))
     wanted += [kind for kind, need in NEEDS.items() if has[need] and kind not in wanted]
     real_start = chance.random() < shares.real_start and not small_disk
-    return _round(seed, chance, wanted, small_disk=small_disk, panel=panel, tracking=tracking, real_start=real_start)
+    tells = chance.choice(FOREIGN) if chance.random() < shares.foreign else "events"
+    has_all = {"small_disk": small_disk, "panel": panel, "real_start": real_start}
+    return _round(seed, chance, wanted, tracking=tracking, tells=tells, **has_all)
 
 
 def tour(first_seed: int, kinds: Iterable[str], *, can_mount: bool) -> list[Round]:
@@ -115,7 +128,8 @@ def tour(first_seed: int, kinds: Iterable[str], *, can_mount: bool) -> list[Roun
         tracking = "http" if "kill_mlflow" in group else "sqlite" if "kill_mirror" in group else "none"
         seed = first_seed + place
         disk, panel = "fill_disk" in group, "kill_panel" in group
-        rounds.append(_round(seed, Random(seed), group, small_disk=disk, panel=panel, tracking=tracking))
+        tells = tuple(SOURCES)[place % len(SOURCES)]
+        rounds.append(_round(seed, Random(seed), group, small_disk=disk, panel=panel, tracking=tracking, tells=tells))
     return rounds
 
 
@@ -127,6 +141,7 @@ def _round(
     small_disk: bool,
     panel: bool,
     tracking: str,
+    tells: str,
     real_start: bool = False,
 ) -> Round:
     epochs, trials, parallel = chance.randint(2, 4), chance.randint(3, 5), chance.randint(1, 3)
@@ -135,6 +150,8 @@ def _round(
     if chance.random() < 0.25 or "kill_grandchild" in kinds:
         options += ("--grandchild",)
         kinds = kinds if "kill_grandchild" in kinds else [*kinds, "kill_grandchild"]
+    if tells != "events":
+        options += ("--tell", tells)
     study: dict[str, Any] = {
         "search": {
             "sampler": chance.choice(SAMPLERS),
@@ -156,6 +173,7 @@ def _round(
         panel=panel,
         tracking=tracking,
         real_start=real_start,
+        tells=tells,
         deaths=chance.random() < 0.25,
     )
 

@@ -22,7 +22,7 @@ from htr_tui.study.loading import read_study
 from htr_tui.supervisor.folder import create_study_folder
 from tests.chaos.launcher import Death, Launcher
 from tests.chaos.lock import DatabaseLock
-from tests.chaos.plan import Round
+from tests.chaos.plan import SOURCES, Round
 from tests.chaos.processes import Census, census, end_all, reap_orphans, send
 from tests.chaos.servers import BadServer
 from tests.fakes.launching import FakeStudy, fake_study
@@ -223,7 +223,7 @@ def set_stage(plan: Round, root: Path, template: Path | None) -> Stage:
         (base / "runs").mkdir()
         shutil.copy(template, base / "runs" / "mlflow.db")
         changes["tracking"] = {"uri": "sqlite:///runs/mlflow.db", "experiment": "chaos"}
-    study = fake_study(base, *plan.options, **changes)
+    study = fake_study(base, *plan.options, metrics=SOURCES[plan.tells], **changes)
     loaded = read_study(study.file)
     create_study_folder(base / "runs", loaded.spec, loaded.text.encode(), study.file, base)
     launcher = Launcher(study.paths, base, base / "clock", real=plan.real_start)

@@ -74,7 +74,7 @@ class FakeStudy:
         temporary.replace(self.base / "gate")
 
 
-def fake_study(base: Path, *options: str, gate: int = 1_000_000, **changes: Any) -> FakeStudy:
+def fake_study(base: Path, *options: str, gate: int = 1_000_000, metrics: Any = "events", **changes: Any) -> FakeStudy:
     """Write a study of `trainer.py OPTIONS`; trainers wait at epochs > `gate`; `changes` replace top-level keys."""
     base.mkdir(parents=True, exist_ok=True)
     study = {
@@ -83,6 +83,7 @@ def fake_study(base: Path, *options: str, gate: int = 1_000_000, **changes: Any)
             "command": [sys.executable, str(TRAINER), "--gate", str(base / "gate"), *options, "{overrides}"],
             "knobs": {"batch": "train.batch", "accumulation": "train.accumulation"},
             "grace_s": 20,
+            "metrics": metrics,
         },
         "search": {
             "sampler": {"random": {"seed": 1}},
