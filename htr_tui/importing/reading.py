@@ -21,8 +21,8 @@ from htr_tui.importing.mlflow_files import FolderStore
 from htr_tui.importing.mlflow_runs import RunStore
 from htr_tui.importing.mlflow_trials import read_experiment
 from htr_tui.importing.server import connect
-from htr_tui.importing.snapshot import copy_database
 from htr_tui.importing.sources import Source
+from htr_tui.search.snapshot import copy_database
 
 if TYPE_CHECKING:
     from htr_tui.importing.optuna_storage import Opened

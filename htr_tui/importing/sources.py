@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from htr_tui.errors import UsageError
-from htr_tui.importing.snapshot import is_sqlite
+from htr_tui.search.snapshot import is_sqlite
 
 Form = Literal["sqlite", "server", "journal", "folder", "http"]
 """SQLite file, database server, Optuna's JournalStorage file, MLflow's file store, MLflow's tracking server."""

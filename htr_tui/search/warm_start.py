@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from htr_tui.errors import StorageError
 from htr_tui.journal.fold import JournalReader
 from htr_tui.search import database
 from htr_tui.search.making import Wish
+from htr_tui.search.snapshot import copy_database
 from htr_tui.study.conditions import choosing_order, contradiction, implied
 from htr_tui.study.parameters import CategoricalParameter, FixedParameter, Parameter, fitting, stored_form
 from htr_tui.study.search_spec import SearchSpec
@@ -79,22 +78,14 @@ def _of_storage(url: str, study: str) -> tuple[str, tuple[float, ...], list[Know
         try:
             with database.quiet():
                 if path is not None:
-                    # A copy: opening a database with Optuna may write to it, and it is somebody else's.
-                    copy = Path(folder) / "copy.db"
-                    _copy(path, copy)
-                    parsed = database.parse_url(f"sqlite:///{copy}")
+                    # Opening a database with Optuna may write to it, and it is somebody else's.
+                    parsed = database.parse_url(f"sqlite:///{copy_database(path, Path(folder))}")
                 return _read_storage(parsed.render_as_string(hide_password=False), study)
         except RuntimeError as error:  # Optuna's answer to a storage of another version
             hint = f"make a study of it with htr-tui import {database.parse_url(url)!r}, and name that in warm_start"
             raise StorageError("the warm start's storage is of another version of Optuna", "", hint) from error
         except database.TROUBLES as error:
             raise database.storage_error(error, "read the warm start", database.parse_url(url)) from error
-
-
-def _copy(path: Path, copy: Path) -> None:
-    read_only = f"{path.absolute().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(read_only, uri=True)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
 
 
 def _read_storage(url: str, study: str) -> tuple[str, tuple[float, ...], list[Known]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from htr_tui.errors import StorageError
-from htr_tui.importing import snapshot
-from htr_tui.importing.snapshot import copy_database, is_sqlite
+from htr_tui.search import snapshot
+from htr_tui.search.snapshot import copy_database, is_sqlite
 from tests.importing.picture import picture
 
 ROWS = 500
