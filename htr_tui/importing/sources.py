@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,9 @@ Form = Literal["sqlite", "server", "journal", "folder", "http"]
 
 ALLOWED = "a SQLite file, a JournalStorage file, an mlruns folder, postgresql://..., mysql://..., http(s)://..."
 DATABASES = ("postgresql", "mysql", "mariadb")
+
+_ODD_LOGIN = re.compile(r"([^:/]+://[^:/?#@]*):.*[/?#].*@(.*)", re.DOTALL)
+"""A password with a slash, ? or #: SQLAlchemy takes it, although a URL cannot have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def find_source(text: str, base: Path) -> Source:
     if text.startswith("file:"):
         return _of_path(_file_path(text), base, text)
     if not scheme:
-        return _of_path(Path(text).expanduser(), base, text)
+        return _of_path(_expanded(text), base, text)
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         return _of_path(_sqlite_path(text), base, text)
@@ -59,6 +63,9 @@ def hide_password(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "(a URL that cannot be read)"
+    is_web = parts.scheme in ("http", "https")
+    if not is_web and "@" not in parts.netloc and (odd := _ODD_LOGIN.match(url)):
+        return f"{odd[1]}:***@{odd[2]}"
     user, at, host = parts.netloc.rpartition("@")
     if at and ":" in user:
         parts = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}")
@@ -68,6 +75,13 @@ def hide_password(url: str) -> str:
         for name in [item.partition("=")[0]]
     ]
     return parts._replace(query="&".join(words)).geturl() if parts.query or at else url
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~ of somebody unknown
+        return Path(text)
 
 
 def _file_path(text: str) -> Path:

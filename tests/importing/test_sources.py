@@ -42,6 +42,7 @@ def test_a_file_store_by_path_and_url(tmp_path: Path) -> None:
         ("missing.db", "no such file"),
         ("make_optuna.py", "neither a SQLite database nor a JournalStorage"),
         (".", "without MLflow experiments"),
+        ("~nobody-of-that-name/x.db", "no such file"),
         ("redis://user:secret@host:6379/0", "Redis"),
         ("oracle://host/db", "cannot read oracle"),
         ("sqlite://", "names no file"),
@@ -64,6 +65,10 @@ def test_what_is_not_understood(text: str, words: str) -> None:
         ("postgresql://host/db?user=u&password=secret", "postgresql://host/db?user=u&password=***"),
         ("https://me:secret@tracking.example/x", "https://me:***@tracking.example/x"),
         ("postgresql://u:[@host", "(a URL that cannot be read)"),
+        ("postgresql://u:a#b@host/db", "postgresql://u:***@host/db"),
+        ("postgresql://u:a/b@host/db", "postgresql://u:***@host/db"),
+        ("mysql+pymysql://u:a?b@c@host/db", "mysql+pymysql://u:***@host/db"),
+        ("http://host:5000/@x", "http://host:5000/@x"),
     ],
 )
 def test_passwords_are_hidden(url: str, shown: str) -> None:
