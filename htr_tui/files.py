@@ -5,6 +5,7 @@ One writer per file: whole files are replaced by write, flush, fsync, rename; gr
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -18,6 +19,11 @@ MAX_READ = 1 << 20
 
 MAX_LINE = 1 << 20
 """A longer line of JSON is garbage; it is skipped and counted."""
+
+_PASSING = frozenset(
+    {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}
+)
+"""Refusals to read a file that say nothing of whether it is there."""
 
 OVERLONG = b"\0"
 """Given out for a piece of a line that is too long: it parses as nothing, so it is counted."""
@@ -136,7 +142,10 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Replace `path` by `record` as JSON."""
-    write_atomic(path, (json.dumps(to_plain(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    write_atomic(
+        path,
+        (json.dumps(to_plain(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "replace"),
+    )
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -144,6 +153,20 @@ def read_json(path: Path) -> dict[str, Any] | None:
     try:
         data = path.read_bytes()
     except OSError:
+        return None
+    return parse_line(data)
+
+
+def read_json_surely(path: Path) -> dict[str, Any] | None:
+    """Like `read_json`; OSError where a network or a table of files that is full keeps us from knowing.
+
+    For those who would do something that cannot be undone if the file is not there.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise
         return None
     return parse_line(data)
 
@@ -159,6 +182,17 @@ class LineAppender:
         self._durable = durable
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._torn = self._ends_torn()
+
+    def is_current(self) -> bool:
+        """Whether the path still leads to the file that is written; False once somebody removed or replaced it."""
+        held = os.fstat(self._fd)
+        try:
+            now = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # a network that is down for a moment
+        return (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino)
 
     def _ends_torn(self) -> bool:
         size = os.fstat(self._fd).st_size

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from htr_tui.errors import StorageError
-from htr_tui.files import read_json, write_json
+from htr_tui.files import read_json_surely, write_json
 from htr_tui.journal.paths import StudyPaths
 
 
@@ -19,7 +19,7 @@ class Command:
 
     path: Path
     name: str
-    """stop, retry, budget."""
+    """stop, pause, continue, retry, budget, enqueue."""
     fields: dict[str, Any]
 
 
@@ -44,7 +44,10 @@ def pending_commands(paths: StudyPaths) -> tuple[list[Command], list[Path]]:
     except OSError:
         return [], []
     for path in files:
-        record = read_json(path)
+        try:
+            record = read_json_surely(path)
+        except OSError:
+            continue  # it can be read another time
         if record is None or not isinstance(record.get("command"), str):
             garbage.append(path)
         else:

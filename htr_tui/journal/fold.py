@@ -447,6 +447,11 @@ class JournalReader:
         """Grows whenever the state may have changed."""
         return self._base + self.fold.version
 
+    @property
+    def offset(self) -> int:
+        """Bytes of the file that the fold has taken in."""
+        return self._tail.offset
+
     def refresh(self, limit: int | None = None) -> bool:
         """Read what is new (at most about `limit` bytes); True if anything changed."""
         before = self.version
