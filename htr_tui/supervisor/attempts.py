@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from htr_tui.executors.local import AttemptPhase
 from htr_tui.files import write_json
 from htr_tui.journal.paths import AttemptPaths, StudyPaths
-from htr_tui.journal.records import AttemptRecord, TrialRecord
+from htr_tui.journal.records import AttemptRecord, AttemptRequest, TrialRecord
 from htr_tui.study.constraints import constraint_values, unknown_names
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor import decide
@@ -18,7 +19,8 @@ from htr_tui.supervisor.gpus import GpuRecorder
 from htr_tui.supervisor.ledger import StudyLedger
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.observe import AttemptTracker
-from htr_tui.supervisor.verdict import examine
+from htr_tui.supervisor.recover import claimed_start
+from htr_tui.supervisor.verdict import examine, exit_facts, plain_end
 
 
 class AttemptKeeper:
@@ -58,10 +60,11 @@ class AttemptKeeper:
         tracker.poll()
         # Nobody can have written in an attempt that never started.
         is_complete = is_over and (phase.never_started or tracker.finish(is_stopped=attempt.stopping is not None))
-        self._report(tracker)
+        self._report(tracker, is_over=is_over)
         if is_complete:
-            self._end(tracker, phase)
-        elif phase.phase == "running":
+            facts = None if phase.exit is None else exit_facts(phase.exit)
+            self._end(tracker, AttemptPhase(phase.phase, facts, phase.never_started))
+        elif phase.phase == "running" or (phase.phase == "starting" and must_stop == "now"):
             self._stop_if_asked(number, files, must_stop)
 
     def _tracker(self, trial: TrialRecord, attempt: AttemptRecord) -> AttemptTracker:
@@ -73,7 +76,8 @@ class AttemptKeeper:
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
-    def _report(self, tracker: AttemptTracker) -> None:
+    def _report(self, tracker: AttemptTracker, *, is_over: bool) -> None:
+        """Write down new epochs; of what is over already nobody asks for an end any more."""
         before = self._ledger.fold.trials[tracker.trial].attempts[-1].epoch
         for epoch in tracker.reportable(before):
             self._ledger.record(
@@ -85,7 +89,8 @@ class AttemptKeeper:
                 value=tracker.report(epoch),
             )
             self._memory.changed(tracker.trial)
-            self._give_up_if_hopeless(tracker, epoch, before)
+            if not is_over:
+                self._give_up_if_hopeless(tracker, epoch, before)
             before = epoch
 
     def _give_up_if_hopeless(self, tracker: AttemptTracker, epoch: int, before: int | None) -> None:
@@ -121,7 +126,7 @@ class AttemptKeeper:
         trial = self._ledger.fold.trials[tracker.trial]
         attempt = trial.attempts[-1]
         others = self._gpus.others(tracker.paths)
-        end, finding = examine(self._spec, tracker, attempt, phase, other_gpu_bytes=others)
+        end, finding = self._examine(tracker, attempt, phase, others)
         is_stopping = self._ledger.fold.stop_requested is not None
         retries = {**decide.DEFAULT_RETRIES, **self._spec.retries}
         verdict = decide.judge(trial, attempt, end, retries, stop_is_wanted=is_stopping)
@@ -130,6 +135,9 @@ class AttemptKeeper:
             write_json(tracker.paths.finding, finding)
         facts = phase.exit or {}
         peaks = {"peak_rss_bytes": facts.get("peak_rss_bytes"), "peak_gpu_bytes": self._gpus.peak(tracker.paths)}
+        if verdict.trial is not None and self._has_later(trial.number, attempt.number):
+            # Only after a cut of the journal: a later attempt has begun, so this end was not the trial's.
+            verdict = replace(verdict, trial=None, retry=AttemptRequest(reason="retry"))
         follow_up = self._follow_up(trial.number, verdict, values)
         if verdict.trial == "complete" and self._spec.search.constraints:
             known = {**peaks, "peak_gpu_bytes": peaks["peak_gpu_bytes"] if attempt.devices else 0}
@@ -162,6 +170,22 @@ class AttemptKeeper:
         self._trackers.pop((trial.number, attempt.number), None)
         self._told.discard((trial.number, attempt.number))
         self._memory.changed(trial.number)
+
+    def _examine(
+        self, tracker: AttemptTracker, attempt: AttemptRecord, phase: AttemptPhase, others: int | None
+    ) -> tuple[decide.AttemptEnd, dict[str, Any] | None]:
+        """The end with its finding; a diagnosis that fails leaves the attempt without one, not the trial without an end."""
+        try:
+            return examine(self._spec, tracker, attempt, phase, other_gpu_bytes=others)
+        except OSError:
+            raise
+        except Exception as error:
+            text = f"no diagnosis of attempt {attempt.number}: {type(error).__name__}: {error}"
+            self._ledger.note("error", text, tracker.trial)
+            return plain_end(tracker, phase), None
+
+    def _has_later(self, number: int, attempt: int) -> bool:
+        return claimed_start(self._paths.attempt(number, attempt + 1)) is not None
 
     def _tell_unknown(self, names: tuple[str, ...]) -> None:
         """Constraints over what a trial does not have are never kept: said once, or a study has no best in silence."""

@@ -41,6 +41,8 @@ class AttemptEnd:
     """`status` of the trainer's `end` event, if it wrote one."""
     stopped_now: bool = False
     """Its runner was told to end it now although no supervisor was there to write that down."""
+    unasked: bool = False
+    """Its runner says that no stop ever came to it: it ended by itself, whatever was about to be asked."""
     category: str = "none"
     """Of its finding."""
     title: str | None = None
@@ -86,12 +88,13 @@ def judge(
         )
         return Verdict(attempt="lost", trial=None, retry=again)
     finished = not end.lost and end.exit_code == 0 and end.end_status != "stopped"
-    if attempt.stopping is not None and not (finished and end.end_status == "complete"):
-        if attempt.stopping == "prune":
+    stopping = None if end.unasked else attempt.stopping
+    if stopping is not None and not (finished and end.end_status == "complete"):
+        if stopping == "prune":
             return Verdict(attempt="pruned", trial="pruned")
-        if attempt.stopping == "abort":
+        if stopping == "abort":
             return _failed(trial, end, retries, "aborted", attempt.title, "failed")
-        return _stopped(stop_is_wanted and attempt.stopping != "window")
+        return _stopped(stop_is_wanted and stopping != "window")
     if end.stopped_now and not finished:
         return _stopped(stop_is_wanted)
     if end.lost:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
-import sys
 import time
 from pathlib import Path
+from typing import Any, Final
 
 from htr_tui.errors import ForeignStudyError, StorageError
 from htr_tui.executors.local import LocalExecutor
@@ -21,16 +21,19 @@ from htr_tui.supervisor.attempts import AttemptKeeper
 from htr_tui.supervisor.clock import Clock, SystemClock
 from htr_tui.supervisor.executor import Executor
 from htr_tui.supervisor.gpus import GpuRecorder
-from htr_tui.supervisor.ledger import Recorded, StudyLedger
+from htr_tui.supervisor.ledger import Recorded, StudyLedger, say
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.mirror import MirrorKeeper
 from htr_tui.supervisor.recover import forgotten_records
 from htr_tui.supervisor.requests import Requests
 from htr_tui.supervisor.starter import Starter
+from htr_tui.supervisor.troubles import Troubles
 
 TICK_S = 0.5
 BACKOFF_S = 2.0
-"""Wait after a tick that a full disk or the like ended; nothing is lost meanwhile."""
+"""Wait after a tick in which something went wrong, a full disk or the like; nothing is lost meanwhile."""
+PATIENCE: Final = 10
+"""After so many ticks in a row with a mistake, a study that is to stop is left as it is: the user has the last word."""
 
 
 class Supervisor:
@@ -61,14 +64,18 @@ class Supervisor:
         self._attempts = AttemptKeeper(spec, base, self.ledger, self._executor, self._memory, self._gpus)
         self._admission = Admission(spec, paths, self._gpus, self.ledger.note)
         self._starter = Starter(spec, base, self.ledger, self._executor, self._memory, self._admission)
+        self._troubles = Troubles(self.ledger)
+        self._mistakes = 0
         self._last_tick: float | None = None
         self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+        """What signals did before us."""
         self._wake: tuple[int, int] = (-1, -1)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
     def run(self) -> str:
-        """Supervise until the study is finished or stopped; returns "finished" or "stopped"."""
+        """Supervise until the study is "finished" or "stopped"; "failed" or "removed" if that cannot be."""
         self._presence.acquire()
         try:
             self.open()
@@ -99,9 +106,13 @@ class Supervisor:
         try:
             self._memory.connect(self.ledger.fold)
         except ForeignStudyError as error:
-            self.ledger.note("error", str(error))
-            self.ledger.record("supervisor_ended", reason="failed")
+            self._fail(str(error))
             raise
+
+    def _fail(self, message: str) -> None:
+        """Say why this supervisor cannot go on; running attempts do, and the next one adopts them."""
+        self.ledger.note("error", message)
+        self.ledger.record("supervisor_ended", reason="failed")
 
     def close(self) -> None:
         """Let go of everything; running attempts go on under their runners."""
@@ -112,6 +123,8 @@ class Supervisor:
             os.close(self._wake[0])
             os.close(self._wake[1])
             self._wake = (-1, -1)
+        while self._handlers:
+            signal.signal(*self._handlers.popitem())
         self.ledger.close()
         self._presence.release()
 
@@ -124,59 +137,84 @@ class Supervisor:
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wake = (reader, writer)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, remember)
-        signal.signal(signal.SIGINT, remember)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, remember)
+        self._handlers[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def _wait(self) -> None:
         """Until a runner ends, a signal comes, or the tick is over."""
         running = [self.paths.attempt(t.number, a.number) for t, a in self.ledger.running()]
-        handles = [*self._executor.wait_handles(running), self._wake[0]]
-        ready, _, _ = select.select(handles, [], [], TICK_S)
-        if self._wake[0] in ready:
-            os.read(self._wake[0], 4096)
+        try:
+            poll = select.poll()
+            for handle in [*self._executor.wait_handles(running), self._wake[0]]:
+                poll.register(handle, select.POLLIN)
+            if any(handle == self._wake[0] for handle, _ in poll.poll(TICK_S * 1000)):
+                os.read(self._wake[0], 4096)
+        except OSError:
+            time.sleep(TICK_S)
 
     def _guarded_tick(self) -> str | None:
+        """A tick that comes back whatever happens in it: who supervises a week of training is not ended by one file."""
         try:
-            return self.tick()
-        except OSError as error:
+            reason = self.tick()
+        except ForeignStudyError as error:
+            self._fail(str(error))
+            raise
+        except Exception as error:
             # A full disk, most often: say it where it can be said, change nothing, try again.
-            try:
-                print(f"htr-tui supervisor: {error}; trying again", file=sys.stderr, flush=True)  # noqa: T201
-            except OSError:
-                pass  # the log is on the same disk
+            self._troubles.tell(error)
+            self._mistakes += not isinstance(error, OSError)
+            if self._mistakes >= PATIENCE and self.ledger.fold.stop_requested:
+                self._fail("the study could not be stopped in order; what still runs was asked to end")
+                return "failed"
             time.sleep(BACKOFF_S)
             return None
+        self._mistakes = 0
+        return reason
 
     # -- one tick --------------------------------------------------------------------------------------------------
 
     def tick(self) -> str | None:
         """Look at everything once and do what is due; the reason to end, or None."""
         fold = self.ledger.fold
+        if self.ledger.is_lost():
+            return self._leave()
         self._presence.beat()
         self._count_time()
-        self._take_signal()
-        if self._requests.take():
-            self._starter.look_again()
+        with self._troubles.kept():
+            self._take_signal()
+            if self._requests.take():
+                self._starter.look_again()
         running = self.ledger.running()
-        self._gpus.sample({self.paths.attempt(t.number, a.number): self._executor for t, a in running})
-        self._admission.tend(running)
+        with self._troubles.kept():
+            self._gpus.sample({self.paths.attempt(t.number, a.number): self._executor for t, a in running})
+            self._admission.tend(running)
         for trial, attempt in running:
-            self._attempts.follow(trial.number, attempt.number, must_stop=self._must_stop())
+            with self._troubles.kept():  # one trial's trouble is not another's
+                self._attempts.follow(trial.number, attempt.number, must_stop=self._must_stop())
         self._memory.heal(fold)
         self._starter.adopt_asked()
         self._starter.adopt_forgotten()
         self._pause_if_failing()
         self._starter.start_what_fits()
         self._mirror.keep()
+        self._troubles.raise_first()
         reason = decide.end_of_study(fold, wants_more=self._starter.wants_new())
         if reason == "stopped":
             self._requests.park_queued()
         if reason is not None:
-            if not self._memory.settle(fold):
+            if not self._memory.settle(fold) or self._requests.are_new():
                 return None
             self.ledger.record("supervisor_ended", reason=reason)
         return reason
+
+    def _leave(self) -> str:
+        """Nobody reads what we write any more. What lost its folder is ended; a journal put in place has its attempts."""
+        say({"t": self._clock.time(), "error": f"{self.paths.journal} was removed or replaced: the supervisor ends"})
+        for trial, attempt in self.ledger.running():
+            with self._troubles.kept():
+                self._executor.poll(self.paths.attempt(trial.number, attempt.number))
+        return "removed"
 
     def _count_time(self) -> None:
         """Add up the time in which trials could start."""
@@ -186,9 +224,13 @@ class Supervisor:
         self._last_tick = now
 
     def _take_signal(self) -> None:
-        if self._signal is not None:
-            self._signal = None
-            self._requests.stop(now=self.ledger.fold.stop_requested is not None)
+        number, self._signal = self._signal, None
+        if number is not None:
+            try:
+                self._requests.stop(now=self.ledger.fold.stop_requested is not None)
+            except OSError:
+                self._signal = number  # a full disk: at the next tick
+                raise
 
     def _must_stop(self) -> str | None:
         """Why every running attempt is to end now, if it is."""

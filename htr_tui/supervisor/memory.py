@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from htr_tui.errors import ForeignStudyError, StorageError
+from htr_tui.errors import ForeignStudyError, StorageError, UsageError
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.journal.records import TrialRecord
@@ -18,6 +18,7 @@ from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.warm import WarmStart
 
 RETRY_S = 5.0
+REPEAT_S = 600.0
 SETTLE_S = 30.0
 """How long the end of a study waits for a storage that does not answer; the next start repairs it anyway."""
 
@@ -35,7 +36,9 @@ class SearchMemory:
         self._orphans: list[Asked] = []
         self._next_try = 0.0
         self._settle_until: float | None = None
-        self._told = ""
+        self._trouble = ""
+        self._told: dict[str, float] = {}
+        self._is_announced = False
         self._warm = WarmStart(spec, paths, note)
 
     def connect(self, fold: StudyFold) -> None:
@@ -110,12 +113,22 @@ class SearchMemory:
 
         def look(store: SearchStore) -> None:
             store.sync(trial)
-            verdict.append(store.should_prune(trial))
+            try:
+                verdict.append(store.should_prune(trial))
+            except StorageError:
+                raise
+            except Exception as error:
+                self._warn(f"the pruner failed, trials go on without it: {type(error).__name__}: {error}")
 
         if not self._attempt(look):
             return False
         self._changed.discard(trial.number)  # all that is known of it was just told
-        return verdict[0]
+        return any(verdict)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no new trial now, in words; None if nothing hinders the search."""
+        return f"the Optuna storage does not answer: {self._trouble}" if self._trouble else None
 
     def close(self) -> None:
         """Let go of the storage."""
@@ -139,16 +152,25 @@ class SearchMemory:
             return False
         try:
             action(self._store)
-        except ForeignStudyError:
+        except (ForeignStudyError, UsageError):
             raise
-        except StorageError as error:
+        except Exception as error:  # a sampler that fails is no reason to leave running trials alone
             self._connected = False
             self._next_try = time.monotonic() + RETRY_S
-            if str(error) != self._told:
-                self._told = str(error)
-                self._note("warning", f"the Optuna storage does not answer, trials go on: {error}")
+            self._trouble = str(error) if isinstance(error, StorageError) else f"{type(error).__name__}: {error}"
+            self._warn(f"the Optuna storage does not answer, trials go on: {self._trouble}")
             return False
-        if self._told:
-            self._told = ""
-            self._note("info", "the Optuna storage answers again")
+        if self._trouble:
+            self._trouble = ""
+            if self._is_announced:
+                self._is_announced = False
+                self._note("info", "the Optuna storage answers again")
         return True
+
+    def _warn(self, text: str) -> None:
+        """Tell the user; the same only now and then, for some troubles come and go every few seconds."""
+        now = time.monotonic()
+        if now - self._told.get(text, -REPEAT_S) >= REPEAT_S:
+            self._told[text] = now
+            self._is_announced = True
+            self._note("warning", text)

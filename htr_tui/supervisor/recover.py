@@ -16,6 +16,8 @@ from htr_tui.processes.identity import ProcessIdentity
 
 TRIAL, START = "trial", "start"
 """Keys of command.json: what the journal said of the trial's creation and of the attempt's start."""
+_OF_TRIAL = ("params", "label", "by")
+_OF_START = ("reason", "fix", "set", "env", "resume_from", "devices", "slot")
 
 
 def forgotten_records(paths: StudyPaths, fold: StudyFold) -> Iterator[dict[str, Any]]:
@@ -38,14 +40,19 @@ def claimed_start(attempt: AttemptPaths) -> dict[str, Any] | None:
     if ProcessIdentity.from_json(read_json(attempt.runner)) is None:
         return None
     start = (read_json(attempt.command) or {}).get(START)
-    return dict(start) if isinstance(start, dict) else {}
+    return _taken(start, _OF_START)
+
+
+def _taken(record: object, names: tuple[str, ...]) -> dict[str, Any]:
+    """What a file says under these names; the trainer could write there, too."""
+    return {name: record[name] for name in names if name in record} if isinstance(record, dict) else {}
 
 
 def _lost_trial(paths: StudyPaths, number: int, attempts: list[int]) -> Iterator[dict[str, Any]]:
     facts: dict[str, Any] = {}
     for attempt in attempts:
         found = (read_json(paths.attempt(number, attempt).command) or {}).get(TRIAL)
-        facts = dict(found) if isinstance(found, dict) else facts
+        facts = _taken(found, _OF_TRIAL) or facts
     yield {"event": "trial_created", "trial": number, **facts}
     if not facts:  # its number is taken, and nothing tells what it was
         yield {"event": "trial_ended", "trial": number, "state": "failed", "category": "lost"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from htr_tui.errors import HtrError
+from htr_tui.errors import ForeignStudyError
 from htr_tui.journal.commands import Command, pending_commands
 from htr_tui.journal.records import AttemptRequest
 from htr_tui.supervisor.ledger import StudyLedger
@@ -22,6 +23,9 @@ class Requests:
     def __init__(self, ledger: StudyLedger, memory: SearchMemory) -> None:
         self._ledger = ledger
         self._memory = memory
+        self._garbage: set[str] = set()
+        self._put_off: set[str] = set()
+        """Commands that were looked at last time and could not be obeyed yet."""
         self._handlers: dict[str, Callable[[Command], None]] = {
             "stop": self._stop,
             "pause": self._pause,
@@ -35,17 +39,34 @@ class Requests:
         """Obey what is there; True if there was anything."""
         commands, garbage = pending_commands(self._ledger.paths)
         for path in garbage:
-            self._ledger.note("warning", f"a command file was not readable and was put aside: {path.name}")
-            path.rename(path.with_suffix(".bad"))
+            self._put_aside(path)
+        self._put_off.clear()
         for command in commands:
             try:
                 self._obey(command)
             except TryLater:
+                self._put_off.add(command.path.name)
                 continue
-            except (HtrError, KeyError, TypeError, ValueError) as error:
+            except (OSError, ForeignStudyError):
+                raise  # a full disk, a storage of others: nothing happened, it is obeyed later
+            except Exception as error:  # whatever it says, it must not be there for the next supervisor too
                 self._ledger.note("warning", f"command {command.name} was refused: {error}")
             command.path.unlink(missing_ok=True)
         return bool(commands)
+
+    def are_new(self) -> bool:
+        """Whether something was asked for since the last `take`."""
+        return any(command.path.name not in self._put_off for command in pending_commands(self._ledger.paths)[0])
+
+    def _put_aside(self, path: Path) -> None:
+        if path.name in self._garbage:
+            return
+        self._garbage.add(path.name)
+        self._ledger.note("warning", f"a command file was not readable and was put aside: {path.name}")
+        try:
+            path.rename(path.with_suffix(".bad"))
+        except OSError:
+            pass  # it lies there, and is told once
 
     def _obey(self, command: Command) -> None:
         handler = self._handlers.get(command.name)
@@ -106,12 +127,16 @@ class Requests:
         fields = command.fields
         number = int(fields["trial"])
         trial = self._ledger.fold.trials[number]
-        if trial.state not in ("failed", "stopped", "pruned"):
+        # A stopped trial was queued again by the start of this supervisor: what the user says of it counts.
+        is_continued = trial.request is not None and trial.request.reason == "continue"
+        if trial.state not in ("failed", "stopped", "pruned") and not (trial.state == "queued" and is_continued):
             raise ValueError(
                 f"trial {number} is {trial.state}; only a failed, stopped or pruned trial can be tried again"
             )
-        reason = "continue" if trial.state == "stopped" else "retry"
+        reason = "retry" if trial.state in ("failed", "pruned") else "continue"
         wanted = {key: fields[key] for key in ("fix", "set", "env", "fresh") if fields.get(key)}
+        if not all(isinstance(wanted.get(key, {}), dict) for key in ("set", "env")):
+            raise ValueError("set and env are no objects")
         self._ledger.record("trial_queued", trial=number, reason=reason, **wanted)
         self._memory.changed(number)
 

@@ -14,6 +14,7 @@ from htr_tui.supervisor.executor import Executor
 from htr_tui.supervisor.launch_files import LaunchFiles
 from htr_tui.supervisor.ledger import StudyLedger
 from htr_tui.supervisor.memory import SearchMemory
+from htr_tui.supervisor.pace import StartPace
 from htr_tui.supervisor.prepare import checkpointed_attempt, trainer_environment, write_attempt
 from htr_tui.supervisor.recover import claimed_start
 from htr_tui.tracking.state import run_id_of
@@ -39,6 +40,7 @@ class Starter:
         self._memory = memory
         self._admission = admission
         self._files = LaunchFiles(ledger.paths)
+        self._pace = StartPace(ledger)
         self._is_exhausted = False
         self._looked_at: set[tuple[int, int]] = set()
         """Places of attempts that are known not to be claimed by anybody."""
@@ -103,14 +105,16 @@ class Starter:
                 break
             if trial is None:
                 if not self._ask():
-                    break
+                    return self._wait(self._memory.trouble)
                 continue
-            if (reason := ready_reason(self._spec, self._paths, trial.number)) is not None:
+            reason = ready_reason(self._spec, self._paths, trial.number) or self._pace.reason(trial)
+            if reason is not None:
                 return self._wait(reason)
             overrides, _ = decide.overrides_in_force(trial, trial.request or AttemptRequest())
             place = self._admission.place(trial, overrides, fold, running)
             if isinstance(place, Waiting):
                 return self._wait(place.reason)
+            self._pace.began(trial)
             self._start(trial, place)
         return self._wait(None)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from htr_tui.executors.local import AttemptPhase
+from htr_tui.files import to_number
 from htr_tui.journal.records import AttemptRecord
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.decide import AttemptEnd, SuggestedFix
@@ -14,6 +18,43 @@ from htr_tui.triage.finding import ExitFacts, TriageContext
 
 _HELD_OUT = ("val", "test", "eval")
 """Prefixes of metrics that a NaN in does not end the training."""
+
+
+_WHOLE = ("exit_code", "signal", "oom_kills", "peak_rss_bytes")
+_TIMES = ("start", "end", "seconds")
+
+
+def exit_facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What exit.json tells, as far as it is what it should be: the trainer may write in the attempt's folder, too."""
+    facts: dict[str, Any] = {}
+    for name in _WHOLE:
+        value = record.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 60:
+            facts[name] = value
+    for name in _TIMES:
+        seconds = to_number(record.get(name))
+        if seconds is not None and math.isfinite(seconds):
+            facts[name] = seconds
+    if record.get("stop_requested", "") in (None, "stop", "now"):
+        facts["stop_requested"] = record["stop_requested"]
+    return facts
+
+
+def plain_end(tracker: AttemptTracker, phase: AttemptPhase) -> AttemptEnd:
+    """The facts without a finding."""
+    facts = phase.exit or {}
+    values, _, _ = tracker.result()
+    return AttemptEnd(
+        lost=phase.phase == "lost",
+        never_started=phase.never_started,
+        exit_code=facts.get("exit_code"),
+        signal=facts.get("signal"),
+        end_status=tracker.end_status,
+        values=values,
+        missing=tracker.missing_metrics(),
+        stopped_now=facts.get("stop_requested") == "now",
+        unasked=facts.get("stop_requested", "") is None,
+    )
 
 
 def examine(
@@ -26,18 +67,9 @@ def examine(
 ) -> tuple[AttemptEnd, dict[str, Any] | None]:
     """(facts, finding as JSON or None where nothing was looked for)."""
     facts = phase.exit or {}
-    values, _, metrics = tracker.result()
-    end = AttemptEnd(
-        lost=phase.phase == "lost",
-        never_started=phase.never_started,
-        exit_code=facts.get("exit_code"),
-        signal=facts.get("signal"),
-        end_status=tracker.end_status,
-        values=values,
-        missing=tracker.missing_metrics(),
-        stopped_now=facts.get("stop_requested") == "now",
-    )
-    if end.lost or end.stopped_now or attempt.stopping is not None:
+    _, _, metrics = tracker.result()
+    end = plain_end(tracker, phase)
+    if end.lost or end.stopped_now or (attempt.stopping is not None and not end.unasked):
         return end, None
     loss = next((v for k, v in metrics.items() if "loss" in k.lower() and not k.startswith(_HELD_OUT)), None)
     context = TriageContext(
@@ -47,24 +79,13 @@ def examine(
         last_loss=loss,
         other_gpu_bytes=other_gpu_bytes,
     )
-    exit_facts = ExitFacts(
+    told = ExitFacts(
         exit_code=end.exit_code,
         signal=end.signal,
         oom_kills=int(facts.get("oom_kills") or 0),
         stopped_by_us=False,
         completed=None if end.end_status is None else end.end_status == "complete",
     )
-    finding = classify_attempt(tracker.paths.root, exit_facts, context)
+    finding = classify_attempt(tracker.paths.root, told, context)
     fixes = tuple(SuggestedFix(f.name, dict(f.set), dict(f.env)) for f in finding.fixes if f.applicable)
-    described = AttemptEnd(
-        lost=False,
-        exit_code=end.exit_code,
-        signal=end.signal,
-        end_status=end.end_status,
-        category=finding.category,
-        title=finding.title,
-        fixes=fixes,
-        values=values,
-        missing=end.missing,
-    )
-    return described, finding.as_json()
+    return replace(end, category=finding.category, title=finding.title, fixes=fixes), finding.as_json()
