@@ -6,7 +6,7 @@ import argparse
 
 from htr_tui.cli.output import print_json
 from htr_tui.cli.places import find_study, load_fold, refuse_imported
-from htr_tui.cli.run import launch
+from htr_tui.cli.run import finished_hint, launch
 from htr_tui.cli.waiting import wait_for_answer
 from htr_tui.journal.commands import send_command
 from htr_tui.processes.presence import read_presence
@@ -22,18 +22,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask the supervisor, or start one."""
     paths = find_study(args.dir, args.study)
-    refuse_imported(load_fold(paths))
+    refuse_imported(fold := load_fold(paths))
     presence = read_presence(paths.supervisor)
-    if presence is None or not presence.alive:
+    is_alive = presence is not None and presence.alive
+    pid: int | None
+    if not is_alive and (hint := finished_hint(paths, fold)) is not None:
+        pid, message = None, hint.removeprefix(f"{args.study} ")
+    elif presence is None or not is_alive:
         pid = launch(paths, args.dir.resolve())
         message = f"goes on, supervised by pid {pid}"
     else:
         pid = presence.pid
         command = send_command(paths, "continue")
-        fold = wait_for_answer(
+        answer = wait_for_answer(
             paths, command, lambda state: state.paused is None and not state.stop_requested, DEADLINE_S
         )
-        message = "goes on" if fold is not None and fold.paused is None else "asked to go on; no answer yet"
+        message = "goes on" if answer is not None and answer.paused is None else "asked to go on; no answer yet"
     if args.json:
         print_json({"study": args.study, "message": message, "pid": pid})
     else:

@@ -8,6 +8,7 @@ from htr_tui.cli.output import print_json
 from htr_tui.cli.places import find_study, load_fold, refuse_imported
 from htr_tui.cli.waiting import wait_for_answer
 from htr_tui.journal.commands import send_command
+from htr_tui.journal.status import study_state
 from htr_tui.processes.presence import read_presence
 
 DEADLINE_S = 20.0
@@ -25,7 +26,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_imported(fold)
     presence = read_presence(paths.supervisor)
     if presence is None or not presence.alive:
-        message = "nothing of this study is supervised; nothing would be started"
+        state = study_state(fold, False)
+        message = f"it is {state}: nothing would be started; only a running study is paused"
     elif fold.paused is not None:
         message = f"already paused: {fold.paused.message}"
     else:

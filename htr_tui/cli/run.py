@@ -15,6 +15,7 @@ from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.presence import read_presence
 
 if TYPE_CHECKING:
+    from htr_tui.journal.fold import StudyFold
     from htr_tui.study.spec import StudySpec
 
 
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
             return _tell(args, paths, presence.pid, [*warnings, f"budget is now {args.trials} trials"])
     fold = load_fold(paths)
     refuse_imported(fold)
+    if (hint := finished_hint(paths, fold)) is not None:
+        warnings.append(hint)
     if fold.paused is not None and presence is not None and presence.alive:
         send_command(paths, "continue")
         return _tell(args, paths, presence.pid, [*warnings, f"it was paused ({fold.paused.message}) and goes on"])
@@ -92,6 +95,17 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise StorageError(f"cannot write to {paths.root}", str(error), "check permissions and free space") from error
     return _tell(args, paths, pid, warnings)
+
+
+def finished_hint(paths: StudyPaths, fold: StudyFold) -> str | None:
+    """What to do with a study in which nothing is left to run; None if something is."""
+    if fold.ended_reason != "finished" or pending_commands(paths)[0]:
+        return None
+    name = paths.root.name
+    return (
+        f"{name} has finished its {len(fold.trials)} trials; `htr-tui run {name} --trials N` gives it a budget of N, "
+        f"`htr-tui enqueue {name} --set K=V` one more trial"
+    )
 
 
 def forget_old_stops(paths: StudyPaths) -> None:

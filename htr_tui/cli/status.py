@@ -14,6 +14,9 @@ from htr_tui.journal.status import study_json
 from htr_tui.processes.presence import read_presence
 from htr_tui.text import clean_text
 
+FRONT_SHOWN = 30
+"""Trials of a Pareto front that are named; `trials` marks them all."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
@@ -38,7 +41,9 @@ def _print_reasons(study: dict[str, Any]) -> None:
     if study["waiting"]:
         print(f"{name}: waiting: {clean_text(study['waiting'], 1000)}")
     if study["pareto"]:
-        print(f"{name}: best trials, none better than another in every way: {', '.join(map(str, study['pareto']))}")
+        numbers = ", ".join(map(str, study["pareto"][:FRONT_SHOWN]))
+        more = f" and {len(study['pareto']) - FRONT_SHOWN} more" if len(study["pareto"]) > FRONT_SHOWN else ""
+        print(f"{name}: on the Pareto front (none is better in every way): {numbers}{more}")
     if (origin := study["promoted_from"]) is not None:
         print(f"{name}: promoted from {clean_text(origin['study'], 100)} #{origin['trial']}")
     if (source := study["imported"]) is not None:
@@ -61,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         states = ", ".join(f"{counts[s]} {s}" for s in TRIAL_STATES if counts[s]) or "no trials"
         told = "-" if best is None else f"#{best['trial']} {plain(best['value'])}"
         done = f"{counts['complete'] + counts['pruned'] + counts['failed']}/{study['budget'] or '-'}"
-        rows.append([study["study"], study["state"], done, told, states])
+        state = study["state"] if study["imported"] is None else "imported"
+        rows.append([study["study"], state, done, told, states])
     print_table(["study", "state", "done", "best", "trials"], rows)
     for study in studies:
         _print_reasons(study)

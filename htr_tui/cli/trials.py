@@ -18,6 +18,9 @@ from htr_tui.journal.status import trial_json
 
 SORT_KEYS = ("trial", "state", "value", "epoch", "seconds", "attempts", "category", "peak_gpu_bytes", "peak_rss_bytes")
 
+MADE_BY = {"hand": "by hand", "warm_start": "warm start"}
+"""Who made a trial, if not the search."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
@@ -76,13 +79,24 @@ def print_trials(trials: list[dict[str, Any]], marks: Mapping[int, str], objecti
         peaks = [bytes_text(t["peak_gpu_bytes"]), bytes_text(t["peak_rss_bytes"])]
         finding = plain(t["category"]) if t["category"] else ""
         values = t["values"] or [None] * len(objectives) if several else [t["value"]]
-        mark = ", ".join(
-            filter(None, (marks.get(t["trial"], ""), {"hand": "by hand", "warm_start": "warm"}.get(t["by"])))
-        )
+        about = (marks.get(t["trial"]), t["label"], MADE_BY.get(t["by"] or "", t["by"]))
+        mark = ", ".join(plain(word) for word in about if word)
         first = [str(t["trial"]), t["state"], mark, *[plain(value) for value in values]]
         rows.append([*first, *params, epoch, seconds_text(t["seconds"]), *peaks, str(t["attempts"]), finding])
     left = {1, 2, len(head) - 1}
     print_table(head, rows, right=frozenset(range(len(head))) - left)
+
+
+def write_csv(trials: list[dict[str, Any]], objectives: Sequence[str]) -> None:
+    """One line a trial on standard output: the keys of sorting, who made it, values of several objectives, parameters."""
+    parameters = list(dict.fromkeys(p for t in trials for p in t["params"]))
+    several = objectives if len(objectives) > 1 else ()
+    writer = csv.writer(sys.stdout)
+    writer.writerow([*SORT_KEYS, "label", "by", "feasible", *several, *parameters])
+    for t in trials:
+        values = [*t["values"], *[None] * len(several)][: len(several)]
+        told = [t[key] for key in (*SORT_KEYS, "label", "by", "feasible")]
+        writer.writerow([*told, *values, *[t["params"].get(p) for p in parameters]])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,11 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"study": fold.facts.study, "trials": trials})
     elif args.csv:
-        parameters = list(dict.fromkeys(p for t in trials for p in t["params"]))
-        writer = csv.writer(sys.stdout)
-        writer.writerow([*SORT_KEYS, *parameters])
-        for t in trials:
-            writer.writerow([t[k] for k in SORT_KEYS] + [t["params"].get(p) for p in parameters])
+        write_csv(trials, fold.facts.objectives)
     elif not trials:
         print(f"{fold.facts.study} has no trials yet")
     else:
