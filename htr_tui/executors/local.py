@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from htr_tui.files import read_json, write_json
+from htr_tui.files import read_json, read_json_surely, write_json
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.runner import descendants
@@ -22,6 +22,9 @@ RUNNER = Path(__file__).resolve().parent.parent / "processes" / "runner.py"
 
 NOW_DEADLINE_S = 10.0
 """A runner takes 5 s for `stop --now`, and a little for the sweep; later than this it is stuck."""
+
+START_S = 120.0
+"""A runner takes its attempt within a moment; one that did not in so long is stopped or hangs, and another one is made."""
 
 Phase = Literal["starting", "running", "ended", "lost"]
 
@@ -45,12 +48,14 @@ class LocalExecutor:
         self._handles: dict[Path, int] = {}
         self._deadlines: dict[Path, float] = {}
         """When a runner that was asked to end now is ended for it."""
+        self._begun: dict[Path, float] = {}
 
     def start(self, attempt: AttemptPaths, *, keep_open: tuple[int, ...] = ()) -> None:
         """Start the runner of an attempt whose command.json is written.
 
         It inherits the descriptors of `keep_open` (claims on devices) and keeps them from the trainer.
         """
+        self._begun[attempt.root] = time.monotonic()
         with open(attempt.root / "runner.log", "ab") as log:
             self._children[attempt.root] = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(RUNNER), str(attempt.root)],
@@ -63,33 +68,42 @@ class LocalExecutor:
             )
 
     def poll(self, attempt: AttemptPaths) -> AttemptPhase:
-        """Where the attempt is now. `lost`: its runner is gone without a word; what it left behind is ended."""
+        """Where the attempt is now. `lost`: its runner is gone without a word; what it left behind is ended.
+
+        OSError where its files cannot be read just now: nothing is ended on a guess.
+        """
         child = self._children.get(attempt.root)
         child_ended = child is None or child.poll() is not None
-        identity = ProcessIdentity.from_json(read_json(attempt.runner))
+        identity = ProcessIdentity.from_json(read_json_surely(attempt.runner))
         if identity is not None and identity.is_alive():
             if time.monotonic() < self._deadlines.get(attempt.root, math.inf):
                 return AttemptPhase("running")
             identity.send(signal.SIGKILL)  # it was to end now, and did not
             self._end_rest(attempt)
             return AttemptPhase("running")
-        if (exit_record := read_json(attempt.exit)) is not None:
+        if (exit_record := read_json_surely(attempt.exit)) is not None:
             self._forget(attempt)
             return AttemptPhase("ended", exit_record)
         is_removed = not attempt.command.exists()
-        if not child_ended and not is_removed:
+        hangs = time.monotonic() - self._begun.get(attempt.root, math.inf) > START_S
+        if not child_ended and not is_removed and not hangs:
             return AttemptPhase("starting")
         if identity is None and not is_removed and self._give_up(attempt):
             return AttemptPhase("starting")
         if child is not None and child.poll() is None:
-            child.kill()
+            _kill(child)
         self._end_rest(attempt)
         self._forget(attempt)
         return AttemptPhase("lost", never_started=identity is None and not is_removed)
 
     def stop(self, attempt: AttemptPaths, *, now: bool) -> None:
-        """Ask the runner to stop the trainer, with its grace time or at once."""
+        """Ask the runner to stop the trainer, with its grace time or at once.
+
+        One that has not taken its attempt yet is not waited for with `now`: the attempt is given up.
+        """
         identity = ProcessIdentity.from_json(read_json(attempt.runner))
+        if identity is None and now:
+            self._begun[attempt.root] = -math.inf
         if identity is None:
             return
         identity.send(signal.SIGUSR1 if now else signal.SIGTERM)
@@ -127,7 +141,7 @@ class LocalExecutor:
         identity = ProcessIdentity.from_json(read_json(attempt.runner))
         if identity is not None and identity.is_alive():
             return set(descendants(identity.pid))  # the runner adopts whatever is orphaned below it
-        token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
+        token = _token(attempt)
         return set(processes_with_token(token)) if token else set()
 
     def _give_up(self, attempt: AttemptPaths) -> bool:
@@ -147,12 +161,28 @@ class LocalExecutor:
 
     def _end_rest(self, attempt: AttemptPaths) -> None:
         marks = [f"{FOLDER}={attempt.root}"]
-        token = (read_json(attempt.command) or {}).get("env", {}).get(TOKEN)
+        token = _token(attempt)
         end_marked([*marks, f"{TOKEN}={token}"] if token else marks)
 
     def _forget(self, attempt: AttemptPaths) -> None:
         self._children.pop(attempt.root, None)
         self._deadlines.pop(attempt.root, None)
+        self._begun.pop(attempt.root, None)
         handle = self._handles.pop(attempt.root, None)
         if handle is not None:
             os.close(handle)
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    try:
+        child.wait(1.0)
+    except subprocess.TimeoutExpired:
+        pass  # it hangs in the kernel, and dies when that lets it go
+
+
+def _token(attempt: AttemptPaths) -> str | None:
+    """What marks the attempt's processes; None where command.json is not as we wrote it."""
+    env = (read_json(attempt.command) or {}).get("env")
+    token = env.get(TOKEN) if isinstance(env, dict) else None
+    return token if isinstance(token, str) else None

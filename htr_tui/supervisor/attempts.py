@@ -64,8 +64,10 @@ class AttemptKeeper:
         if is_complete:
             facts = None if phase.exit is None else exit_facts(phase.exit)
             self._end(tracker, AttemptPhase(phase.phase, facts, phase.never_started))
-        elif phase.phase == "running" or (phase.phase == "starting" and must_stop == "now"):
+        elif phase.phase == "running":
             self._stop_if_asked(number, files, must_stop)
+        elif phase.phase == "starting" and must_stop == "now":
+            self._executor.stop(files, now=True)  # either it is given up, or it runs at the next look
 
     def _tracker(self, trial: TrialRecord, attempt: AttemptRecord) -> AttemptTracker:
         key = (trial.number, attempt.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from htr_tui.executors import local
 from htr_tui.executors.local import LocalExecutor
 from htr_tui.executors.slots import lowest_free
-from htr_tui.files import iterate_records, read_json
+from htr_tui.files import iterate_records, read_json, write_json
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.processes.identity import ProcessIdentity
 from htr_tui.processes.sweep import TOKEN, processes_with_token
@@ -171,3 +173,51 @@ def test_the_runner_runs_isolated_from_the_package(tmp_path: Path) -> None:
     run_to_end(paths)
     assert paths.log.read_text() == "hello\n"
     assert (paths.root / "runner.log").read_bytes() == b""
+
+
+def test_files_that_cannot_be_read_now_end_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system that is down for a moment, on the side of a supervisor that adopted the attempt."""
+    paths = fake_attempt(tmp_path / "a", "--hang-at", "1")
+    first = LocalExecutor()
+    first.start(paths)
+    wait_for(lambda: first.poll(paths).phase == "running")
+    adopter = LocalExecutor()
+
+    def fail(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            adopter.poll(paths)
+    assert adopter.poll(paths).phase == "running"
+    adopter.stop(paths, now=True)
+    wait_for_exit(paths, first)
+
+
+@pytest.mark.parametrize("env", [["a", "list"], "text", {TOKEN: 5}])
+def test_a_command_file_of_nonsense_is_no_obstacle(tmp_path: Path, env: object) -> None:
+    paths = fake_attempt(tmp_path / "a")
+    write_json(paths.command, {"argv": ["true"], "env": env})
+    assert LocalExecutor().process_ids(paths) == set()
+    assert LocalExecutor().poll(paths).phase == "lost"
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_runner_that_never_takes_its_attempt_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_asked: bool
+) -> None:
+    stuck = tmp_path / "runner.py"
+    stuck.write_text("import signal; signal.pause()")
+    monkeypatch.setattr(local, "RUNNER", stuck)
+    paths, executor = fake_attempt(tmp_path / "a"), LocalExecutor()
+    executor.start(paths)
+    assert executor.poll(paths).phase == "starting"
+    if is_asked:
+        executor.stop(paths, now=True)
+    else:
+        monkeypatch.setattr(local, "START_S", -1.0)
+    pid = executor._children[paths.root].pid
+    phase = executor.poll(paths)
+    assert (phase.phase, phase.never_started) == ("lost", True)
+    wait_for(lambda: ProcessIdentity.of(pid) is None)
