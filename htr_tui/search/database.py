@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,13 @@ def reopen_trials(storage: RDBStorage, trial_ids: list[int]) -> None:
                 sqlalchemy.text("UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = :id"),
                 {"id": trial_id},
             )
+
+
+def forget_steps(storage: RDBStorage, trial_id: int, steps: Iterable[int]) -> None:
+    """Take intermediate values of a running trial away, in one transaction."""
+    statement = sqlalchemy.text("DELETE FROM trial_intermediate_values WHERE trial_id = :id AND step = :step")
+    with storage.engine.begin() as connection:
+        connection.execute(statement, [{"id": trial_id, "step": step} for step in steps])
 
 
 TROUBLES = (

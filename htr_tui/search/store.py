@@ -132,8 +132,7 @@ class SearchStore:
         if isinstance(self._study.pruner, optuna.pruners.NopPruner):
             return False
         with self._guard("decide on pruning"):
-            # Epochs beyond the newest are of an earlier attempt that began anew.
-            steps = {s: v for s, v in translation.wanted_steps(trial).items() if s <= trial.epoch}
+            steps = translation.wanted_steps(trial)
             if not steps or math.isnan(steps[max(steps)]):
                 return False  # a NaN is a failure to explain, not a bad trial
             frozen = copy.copy(self._frozen(trial.number))
@@ -245,7 +244,11 @@ class SearchStore:
             storage.set_trial_user_attr(trial_id, "category", "lost")
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
             return
-        for step, value in translation.wanted_steps(trial).items():
+        steps = translation.wanted_steps(trial)
+        if stale := frozen.intermediate_values.keys() - steps.keys():
+            assert self._backend is not None
+            database.forget_steps(self._backend, trial_id, stale)
+        for step, value in steps.items():
             if step not in frozen.intermediate_values or not translation.same(frozen.intermediate_values[step], value):
                 storage.set_trial_intermediate_value(trial_id, step, value)
         attributes = translation.wanted_attributes(trial)

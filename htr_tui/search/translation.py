@@ -60,8 +60,12 @@ def wanted_marks(trial: TrialRecord) -> dict[str, Any]:
 
 
 def wanted_steps(trial: TrialRecord) -> dict[int, float]:
-    """The objective by epoch, as far as a database can hold it."""
-    return {step: value for step, value in trial.reported.items() if 0 <= step <= MAX_STEP}
+    """The objective by epoch, as far as a database can hold it.
+
+    Epochs beyond the newest are of an earlier attempt that began anew: nothing to learn from.
+    """
+    newest = MAX_STEP if trial.epoch is None else min(trial.epoch, MAX_STEP)
+    return {step: value for step, value in trial.reported.items() if 0 <= step <= newest}
 
 
 def storable(params: dict[str, Any], distributions: dict[str, BaseDistribution]) -> dict[str, Any]:

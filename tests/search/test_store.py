@@ -255,6 +255,10 @@ def test_pruning_forgets_epochs_of_an_earlier_attempt(make_bench: Make) -> None:
     bench.ended(number, "pruned")
     store.sync(bench.fold.trials[number])
     assert bench.frozen()[number].values == [1.0]
+    assert bench.frozen()[number].intermediate_values == {1: 1.0}  # what samplers learn of it
+    bench.path.unlink()
+    bench.store().reconcile(bench.fold.trials)
+    assert bench.frozen()[number].intermediate_values == {1: 1.0}
 
 
 def test_garbage_steps_are_left_out(bench: Bench) -> None:
