@@ -51,10 +51,12 @@ class Place:
             facts = path.stat()
         except (OSError, ValueError):
             return None
+        return facts.st_mtime_ns if self.is_own(path, facts) else None
+
+    def is_own(self, path: Path, facts: os.stat_result) -> bool:
+        """Whether a file can be the attempt's: it lies in its folder, or has changed since its start."""
         is_inside = self.home is not None and path.is_relative_to(self.home)
-        if not is_inside and self.since is not None and facts.st_mtime < self.since - CLOCK_SLACK_S:
-            return None
-        return facts.st_mtime_ns
+        return is_inside or self.since is None or facts.st_mtime >= self.since - CLOCK_SLACK_S
 
 
 def open_regular(path: Path) -> int:

@@ -96,12 +96,33 @@ class TensorboardSource:
         self._trouble = f"there is no folder {self._place.path}" if root is None else ""
         if root is None:
             return
+        if any(map(_was_rewritten, self._files.values())):
+            # All of them are read again: values that are counted count from the first.
+            self._files, self._epochs = {}, StepEpochs(self._rule)
         for path in files_below(root, "tfevents", depth=MAX_DEPTH, limit=MAX_FILES):
-            if path not in self._files:
+            if path not in self._files and self._is_own(path):
                 folder = path.parent.relative_to(root).as_posix()
                 self._files[path] = _EventFile(path, "" if folder == "." else f"{folder}/")
         if not self._files:
             self._trouble = f"there is no event file in {root}"
+
+    def _is_own(self, path: Path) -> bool:
+        """Not what an earlier attempt left in a folder that it shares with this one."""
+        try:
+            return self._place.is_own(path, path.stat())
+        except OSError:
+            return False
+
+
+def _was_rewritten(file: _EventFile) -> bool:
+    """Another file, a shorter one, or one of the same size written anew."""
+    try:
+        facts = file.path.stat()
+    except OSError:
+        return False
+    size, time_ns = file.looked_at
+    is_new = file.file is not None and file.file != (facts.st_dev, facts.st_ino)
+    return is_new or facts.st_size < file.offset or (facts.st_size == size and facts.st_mtime_ns != time_ns)
 
 
 def _read(file: _EventFile) -> list[Scalar]:
@@ -123,11 +144,10 @@ def _read(file: _EventFile) -> list[Scalar]:
 def _read_from(file: _EventFile, fd: int) -> list[Scalar]:
     facts = os.fstat(fd)
     identity = (facts.st_dev, facts.st_ino)
-    look = (facts.st_size, facts.st_mtime_ns)
-    was_rewritten = facts.st_size == file.looked_at[0] and look != file.looked_at
-    if file.file != identity or facts.st_size < file.offset or was_rewritten:
-        file.offset, file.stuck_at = 0, -1
-    file.file, file.looked_at = identity, look
+    if file.file not in (None, identity) or facts.st_size < file.offset:
+        file.is_done = True  # just replaced: the next look sees it
+        return []
+    file.file, file.looked_at = identity, (facts.st_size, facts.st_mtime_ns)
     data = os.pread(fd, min(READ, facts.st_size - file.offset), file.offset)
     scalars: list[Scalar] = []
     place = 0

@@ -7,6 +7,7 @@ texts), the old FileWriter (v1) and tensorboardX (x, as PyTorch's SummaryWriter 
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import struct
 import time
@@ -138,6 +139,33 @@ def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
     table_of(source)
     write(tmp_path, scalar("a", 1, 2.0, as_tensor=False), path.name, "wb")
     assert table_of(source) == {1: {"a": 2.0}}
+
+
+def test_counted_epochs_are_not_counted_twice(tmp_path: Path) -> None:
+    """A file looked at while it is written can seem to be another one; what it says then is the same again."""
+    path = write(tmp_path, b"".join(scalar("a", step, step / 10, as_tensor=False) for step in (7, 8)))
+    other = write(tmp_path, scalar("a", 9, 0.9, as_tensor=False), "events.out.tfevents.2.host")
+    source = source_of(tmp_path, EpochRule("count"))
+    before = table_of(source)
+    os.utime(path, ns=(1, 1))
+    assert (
+        table_of(source)
+        == before
+        == {1: {"a": pytest.approx(0.7)}, 2: {"a": pytest.approx(0.8)}, 3: {"a": pytest.approx(0.9)}}
+    )
+    write(tmp_path, scalar("a", 10, 1.0, as_tensor=False), other.name)
+    assert table_of(source) == {4: {"a": 1.0}}
+
+
+def test_files_older_than_the_attempt_are_not_its_own(tmp_path: Path) -> None:
+    """A folder beside the attempt's: what an earlier attempt left there is not told again."""
+    old = write(tmp_path / "logs" / "train", b"".join(scalar("a", n, 1.0, as_tensor=False) for n in (1, 2, 3)))
+    os.utime(old, (1000, 1000))
+    write(tmp_path / "logs" / "train", scalar("a", 1, 5.0, as_tensor=False), "events.out.tfevents.2.host")
+    place = Place(str(tmp_path / "logs"), home=tmp_path / "attempt", since=2000.0)
+    assert table_of(TensorboardSource(place, EpochRule())) == {1: {"train/a": 5.0}}
+    inside = Place(str(tmp_path / "logs"), home=tmp_path, since=2000.0)
+    assert set(table_of(TensorboardSource(inside, EpochRule()))) == {1, 2, 3}
 
 
 def test_links_and_other_files_are_left_alone(tmp_path: Path) -> None:

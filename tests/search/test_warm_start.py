@@ -132,18 +132,6 @@ def test_a_storage_in_wal_mode_gets_no_file_beside_it(tmp_path: Path) -> None:
     assert (theirs / "old.db").read_bytes() == before
 
 
-def test_a_storage_in_wal_mode_gets_no_file_beside_it(tmp_path: Path) -> None:
-    theirs = tmp_path / "theirs"
-    theirs.mkdir()
-    url = make_storage(theirs / "old.db", "first")
-    with closing(sqlite3.connect(theirs / "old.db")) as connection:
-        assert connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
-    before = (theirs / "old.db").read_bytes()
-    assert len(plan_warm_start(SEARCH, WarmSource("first", url=url), 9).wishes) == 3
-    assert [p.name for p in theirs.iterdir()] == ["old.db"]
-    assert (theirs / "old.db").read_bytes() == before
-
-
 def test_one_of_several_studies(tmp_path: Path) -> None:
     url = make_storage(tmp_path / "old.db", "first", "second")
     assert len(plan_warm_start(SEARCH, WarmSource("second", url=url), 9).wishes) == 3
