@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
@@ -54,25 +55,29 @@ class DatabaseStore:
             str(run_id): StoredRun(str(run_id), str(name or ""), str(status or ""), _whole(start), _whole(end))
             for run_id, name, status, start, end in self._rows(_RUNS, experiment)
         }
-        for run_id, key, value in self._of_runs("params", ("key", "value"), experiment):
-            found[run_id].params[str(key)] = str(value)
-        for run_id, key, value in self._of_runs("tags", ("key", "value"), experiment):
-            found[run_id].tags[str(key)] = str(value)
+        for run, key, value in self._of_runs(found, "params", ("key", "value"), experiment):
+            run.params[str(key)] = str(value)
+        for run, key, value in self._of_runs(found, "tags", ("key", "value"), experiment):
+            run.tags[str(key)] = str(value)
         columns = ("key", "value", "timestamp", "step", "is_nan")
         points: dict[str, list[Point]] = defaultdict(list)
-        for run_id, key, value, t_ms, step, is_nan in self._of_runs("metrics", columns, experiment):
+        for run, key, value, t_ms, step, is_nan in self._of_runs(found, "metrics", columns, experiment):
             number = math.nan if is_nan else _unlimited(float(value))
-            points[run_id].append(Point(str(key), number, _whole(t_ms) or 0, int(step or 0)))
+            points[run.run_id].append(Point(str(key), number, _whole(t_ms) or 0, int(step or 0)))
         for run_id, told in points.items():
             found[run_id].points = sorted(told, key=lambda p: (p.step, p.t_ms))
         for run in found.values():
             run.name = run.tags.get("mlflow.runName") or run.name
         return list(found.values())
 
-    def _of_runs(self, table: str, columns: tuple[str, ...], experiment: str) -> list[Any]:
+    def _of_runs(
+        self, found: dict[str, StoredRun], table: str, columns: tuple[str, ...], experiment: str
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of a table, each with its run; a run that began just now is left for the next time."""
         quote = self._engine.dialect.identifier_preparer.quote_identifier  # `key` is a word of MySQL's
         names = ", x.".join(quote(column) for column in columns)
-        return self._rows(_OF_RUNS.format(columns=names, table=table), experiment)
+        rows = self._rows(_OF_RUNS.format(columns=names, table=table), experiment)
+        return ((found[str(run_id)], *rest) for run_id, *rest in rows if str(run_id) in found)
 
     def _rows(self, statement: str, experiment: str | None = None) -> list[Any]:
         try:

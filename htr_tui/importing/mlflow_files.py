@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from htr_tui.importing.mlflow_runs import Point, StoredRun
 
 STATUS = {"1": "RUNNING", "2": "SCHEDULED", "3": "FINISHED", "4": "FAILED", "5": "KILLED"}
 MAX_TEXT = 100_000
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
+"""Times in milliseconds, and steps."""
 
 
 class FolderStore:
@@ -99,11 +102,12 @@ def _points(folder: Path) -> Iterator[Point]:
         for line in text.splitlines():
             words = line.split()
             try:
-                t_ms, value, step = int(words[0]), float(words[1]), int(words[2]) if len(words) > 2 else 0
+                t_ms, value, step = _whole(words[0]), float(words[1]), _whole(words[2]) if len(words) > 2 else 0
             except (ValueError, IndexError):
                 continue  # a torn last line
-            yield Point(name, value if not math.isnan(value) else math.nan, t_ms, step)
+            if t_ms is not None and step is not None:
+                yield Point(name, value if not math.isnan(value) else math.nan, t_ms, step)
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and text.lstrip("-").isdecimal() else None
+    return int(text) if text is not None and _WHOLE.fullmatch(text) else None

@@ -80,7 +80,7 @@ def _trial(number: int, run: StoredRun, objective: Objective, take: str) -> Fore
         ended=_seconds(run.end_ms) if state != "running" else None,
         last_seen=max((t for t in (started, _seconds(seen)) if t is not None), default=None),
         values=(value,) if value is not None and state in ("complete", "pruned") else (),
-        reported=history,
+        reported={step: value for step, value in history.items() if step >= 0},
         metrics=_epochs(run),
         final={p.metric: p.value for p in run.points},
         category=run.tags.get("htr_tui.category") if state == "failed" else None,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
 from htr_tui.errors import StorageError, UsageError
 from htr_tui.importing.foreign import Choice
+from htr_tui.importing.mlflow_database import DatabaseStore
 from htr_tui.importing.mlflow_metric import choose_objective
 from htr_tui.importing.mlflow_runs import Point, StoredRun
 from htr_tui.importing.reading import open_source
@@ -84,6 +88,37 @@ def test_a_torn_file_store_costs_only_what_is_torn(tmp_path: Path) -> None:
     (root / "0" / "meta.yaml").write_bytes(b"\xff\x00{" * 30)
     with open_source(find_source(str(root), tmp_path)) as reader:
         assert [found.trials for found in reader.listed()] == [4]
+
+
+def test_numbers_that_no_time_or_step_can_be_are_left_out(tmp_path: Path) -> None:
+    with tarfile.open(DATA / "mlruns-2.9.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    root = tmp_path / "mlruns"
+    meta = next(p for p in sorted(root.glob("*/*/meta.yaml")) if "status: 3" in p.read_text())
+    text = re.sub("start_time: .*", "start_time: --5", meta.read_text())
+    meta.write_text(re.sub("end_time: .*", f"end_time: {'9' * 400}", text))
+    with open(meta.parent / "metrics" / "loss", "a") as file:
+        file.write(f"{'9' * 400} 1.0 3\n1 2.0 {'9' * 30}\n1 2.0 {'9' * 5000}\n1 3.0 -7\n")
+    study, _ = read(str(root), NAME, Choice("loss", "minimize"))
+    trial = next(trial for trial in study.trials if trial.started is None)
+    assert trial.ended is None
+    assert set(trial.reported) == {0, 1, 2, 3}
+
+
+def test_a_run_that_began_while_the_database_was_read_is_left_for_the_next_time(tmp_path: Path) -> None:
+    path = theirs(tmp_path / "theirs", "mlflow-2.9.db")
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    found = DatabaseStore(engine, "SQLite")
+    ask, told = found._rows, list[str]()
+
+    def rows(statement: str, experiment: str | None = None) -> list[Any]:
+        answer = ask(statement, experiment)
+        told.append(statement)
+        return answer[1:] if len(told) == 1 else answer
+
+    found._rows = rows  # type: ignore[method-assign]
+    assert len(found.runs(NAME)) == 5
+    engine.dispose()
 
 
 @pytest.fixture
