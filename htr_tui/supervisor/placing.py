@@ -27,7 +27,7 @@ SHARE: Final = 0.9
 """Where the driver never tells what a trial holds, trials of a study share this part of a card evenly."""
 
 Source = Literal["given", "measured", "unknown", "share"]
-Kind = Literal["lost", "mode", "full", "claimed", "unknown", "memory", "ahead", "limit"]
+Kind = Literal["lost", "mode", "full", "claimed", "unknown", "memory", "ahead", "limit", "small"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +196,27 @@ def choose(seats: Sequence[Seat], need: Need, *, per_gpu: int, at_most: int | No
         if is_full and not seat.own:
             obstacles.append(Obstacle(seat.unit, "limit", f"the study uses its {at_most} GPUs already"))
             continue
-        found = judge(seat, need, per_gpu=per_gpu)
+        found = _too_small(seat, need, seats) or judge(seat, need, per_gpu=per_gpu)
         if isinstance(found, Choice):
             fits.append((len(seat.own), -found.headroom, order, found))
         else:
             obstacles.append(found)
     return min(fits)[3] if fits else obstacles
+
+
+def _too_small(seat: Seat, need: Need, seats: Sequence[Seat]) -> Obstacle | None:
+    """A card on which the trial would surely run out of memory, while the study has another one that holds it.
+
+    A measured peak that is nearly all of the largest card says nothing: it may be what was free there.
+    """
+    total, wanted = seat.unit.total_bytes, need.bytes
+    if not total or wanted is None or wanted <= total:
+        return None
+    others = (s.unit.total_bytes or 0 for s in seats if not s.unit.is_lost and s.unit.mode != "prohibited")
+    largest = max(others, default=0) * (WHOLE if need.source == "measured" else 1.0)
+    if wanted >= largest:
+        return None
+    return Obstacle(seat.unit, "small", f"has {gigabytes(total)}, the trial needs about {gigabytes(wanted)}")
 
 
 def worth_waiting(seat: Seat, obstacle: Obstacle) -> bool:

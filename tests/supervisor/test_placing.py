@@ -159,6 +159,22 @@ def test_the_emptiest_card_first_and_no_more_than_asked_for() -> None:
     assert [o.kind for o in refused] == ["limit", "full", "limit"]
 
 
+def test_a_card_that_is_too_small_is_left_alone_where_there_is_a_larger_one() -> None:
+    """Started there it would run out of memory, and its retry would train with half the batch."""
+    busy = replace(Seat(unit(0, total=80)), own=(tenant(60, 60),))
+    seats = [busy, Seat(unit(1, total=24))]
+    for need in (measured(60), Need(60 * GB, "given")):
+        refused = choose(seats, need, per_gpu=1)
+        assert isinstance(refused, list)
+        assert [o.kind for o in refused] == ["full", "small"]
+        assert "has 24.0 GB, the trial needs about 60.0 GB" in refused[1].words()
+        alone = choose(seats[1:], need, per_gpu=1)  # nothing better is there: it is tried, and told
+        assert isinstance(alone, Choice)
+        assert alone.warning
+    assert isinstance(choose(seats, measured(79), per_gpu=1), Choice)  # TensorFlow: what was free there, not a need
+    assert isinstance(choose([replace(busy, own=()), seats[1]], measured(60), per_gpu=1), Choice)
+
+
 # -- by property -------------------------------------------------------------------------------------------------------
 
 SIZE = st.integers(0, 40 * GB)
