@@ -93,11 +93,13 @@ def run(args: argparse.Namespace) -> int:
         from htr_tui.supervisor.launch import launch_supervisor
 
         started = launch_supervisor(paths, args.dir.resolve()).pid
+    others = [t.number for t in fold.in_state("stopped") if t.number != trial.number] if started else []
     if args.json:
-        print_json({"study": args.study, **fields, "supervisor_started": started})
+        print_json({"study": args.study, **fields, "supervisor_started": started, "continued": others})
     else:
         changes = ", ".join(f"{plain(k)}={plain(v)}" for k, v in merged.items()) or "no change of parameters"
         fixed = f" with fix {plain(fields['fix'])}" if fields["fix"] else ""
         paused = f"; the study is paused, `htr-tui continue {args.study}` starts it" if fold.paused else ""
-        print(f"{args.study} trial {trial.number}: queued again{fixed}: {changes}{paused}")
+        more = f"; the study goes on, also with its stopped trials {', '.join(map(str, others))}" if others else ""
+        print(f"{args.study} trial {trial.number}: queued again{fixed}: {changes}{paused}{more}")
     return 0

@@ -20,6 +20,8 @@ from htr_tui.processes.presence import read_presence
 from htr_tui.processes.sweep import FOLDER, TOKEN, end_marked, marked_processes
 
 POLL_S = 0.1
+ROUNDS = 5
+"""So often a supervisor may be killed while we wait for it."""
 HELP_AFTER_S = 3.0
 """After so long without an end of `--now` the runners are told directly, too."""
 
@@ -85,18 +87,27 @@ def run(args: argparse.Namespace) -> int:
         living = living_attempts(paths, fold)
         if not living:
             return _tell(args, fold, "nothing of this study is running")
-        # Trainers without a supervisor: a new one adopts them, reads this command first, and stops them properly.
-        send_command(paths, "stop", now=args.now)
-        if args.now:
-            end_now(living)
-        launch_supervisor(paths, args.dir.resolve())
+        _ask_a_new_one(args, paths, living)
     else:
         send_command(paths, "stop", now=args.now)
         wake_supervisor(paths)
     if args.no_wait:
         return _tell(args, fold, "asked to stop")
-    _wait(args, paths)
-    return _tell(args, load_fold(paths), "stopped")
+    for _ in range(ROUNDS):
+        _wait(args, paths)
+        fold = load_fold(paths)
+        if fold.ended_reason is not None or not (living := living_attempts(paths, fold)):
+            break
+        _ask_a_new_one(args, paths, living)  # the supervisor was killed in the middle of it
+    return _tell(args, fold, "stopped")
+
+
+def _ask_a_new_one(args: argparse.Namespace, paths: StudyPaths, living: list[LivingAttempt]) -> None:
+    """Trainers without a supervisor: one that adopts them reads this command first, and stops them properly."""
+    send_command(paths, "stop", now=args.now)
+    if args.now:
+        end_now(living)
+    launch_supervisor(paths, args.dir.resolve())
 
 
 def launch_supervisor(paths: StudyPaths, base: Path) -> None:

@@ -22,14 +22,14 @@ def main(argv: list[str] | None = None) -> int:
 
     paths = StudyPaths(args.folder.resolve())
     try:
-        supervise(paths, load_study(paths.study_file), args.base.resolve())
+        reason = supervise(paths, load_study(paths.study_file), args.base.resolve())
     except HtrError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
     except Exception:
         traceback.print_exc()
         return 1
-    return 0
+    return 0 if reason in ("finished", "stopped") else 1
 
 
 if __name__ == "__main__":

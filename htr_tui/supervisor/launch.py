@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from htr_tui.errors import BusyError, HtrError
+from htr_tui.errors import BusyError, HtrError, StorageError
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.processes.presence import Presence, read_presence
 
@@ -34,16 +34,12 @@ def refuse_if_supervised(paths: StudyPaths) -> None:
 
 def launch_supervisor(paths: StudyPaths, base: Path) -> Presence:
     """Start the detached supervisor; HtrError with the end of its log if it dies at once."""
-    with open(paths.supervisor_log, "ab") as log:
-        start = log.tell()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "htr_tui.supervisor", str(paths.root), "--base", str(base)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            start_new_session=True,
-        )
+    try:
+        child, start = _start(paths, base)
+    except OSError as error:
+        raise StorageError(
+            f"the supervisor of {paths.root.name} cannot be started", str(error), "check permissions and free space"
+        ) from error
     deadline = time.monotonic() + START_DEADLINE_S
     while time.monotonic() < deadline:
         status = child.poll()
@@ -57,3 +53,18 @@ def launch_supervisor(paths: StudyPaths, base: Path) -> Presence:
         log.seek(start)
         tail = log.read()[-2000:].decode("utf-8", "replace")
     raise HtrError(f"the supervisor of {paths.root.name} did not start", tail.strip(), f"see {paths.supervisor_log}")
+
+
+def _start(paths: StudyPaths, base: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """(the process, where its part of the log begins)."""
+    with open(paths.supervisor_log, "ab") as log:
+        start = log.tell()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "htr_tui.supervisor", str(paths.root), "--base", str(base)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    return child, start
