@@ -25,6 +25,8 @@ MUTEX_WAIT_S: Final = 0.25
 """Choosing takes milliseconds; who finds the mutex taken for longer tries again at its next tick."""
 STUCK_S: Final = 10.0
 """Who has held the mutex for so long was stopped by a signal, or means no good: studies go on without it."""
+LOOKS: Final = 50
+"""How often a new file is tried to be locked while others look at it; a look takes microseconds."""
 RENEW_S: Final = 3.0
 """Between renewals of a wish."""
 
@@ -87,7 +89,7 @@ class OpenBoard:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(f".{name}", flags, 0o600, dir_fd=self._fd)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_new(fd)
             os.pwrite(fd, _padded(record), 0)
             os.fchmod(fd, 0o644)
             os.rename(f".{name}", name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
@@ -95,6 +97,19 @@ class OpenBoard:
             os.close(fd)
             raise
         return HeldFile(self._folder, name, fd, dict(record))
+
+
+def _lock_new(fd: int) -> None:
+    """Lock a file of ours that just came to be; who reads the board may be trying its lock at this very moment."""
+    for look in range(1, LOOKS + 1):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if look == LOOKS:
+                raise
+            time.sleep(0.002)
+        else:
+            return
 
 
 def _inode(path: Path) -> int | None:

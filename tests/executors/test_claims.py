@@ -328,3 +328,23 @@ def test_another_user_sees_the_claim_and_cannot_take_it_away(folder: Path) -> No
     with study(folder).choosing() as opened:
         assert [c.device for c in opened.read().claims] == ["GPU-a"]
     held.remove()
+
+
+def test_who_looks_at_a_claim_while_it_is_made_does_not_spoil_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader of the board tries the lock of every file it finds, also of one that was not locked yet."""
+    readers: list[int] = []
+    make = os.open
+
+    def open_under_a_look(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        fd = make(path, flags, mode, dir_fd=dir_fd)
+        if str(path).startswith(".claim") and not readers:
+            readers.append(make(path, os.O_RDONLY, dir_fd=dir_fd))
+            fcntl.flock(readers[0], fcntl.LOCK_SH)
+            threading.Timer(0.01, os.close, readers).start()
+        return fd
+
+    monkeypatch.setattr(os, "open", open_under_a_look)
+    held = claim(study(folder))
+    assert readers
+    assert [c.device for c in read_board(folder).claims] == ["GPU-a"]
+    held.close()
