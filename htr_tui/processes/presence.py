@@ -68,8 +68,12 @@ class PresenceLock:
         self._lock_path = lock
         self._record_path = record
         self._fd: int | None = None
+        self._folder_fd: int | None = None
+        """The study's folder under a lock, too: the lock's file may be removed under a living supervisor."""
         self._started = time.time()
         self._last_beat = 0.0
+        self._who = ProcessIdentity.current().as_json()
+        """Found out once: where all descriptors are in use, /proc cannot be read."""
 
     def acquire(self) -> None:
         """Take the lock; BusyError names who holds it. The world is told by the first `beat`."""
@@ -85,9 +89,14 @@ class PresenceLock:
         except OSError as error:
             os.close(fd)
             raise _busy(read_presence(self._record_path)) from error
-        if (other := self._other_supervisor()) is not None:
-            os.close(fd)  # the lock's file was removed under a living supervisor: two locks, one study
-            raise _busy(other)
+        try:
+            self._folder_fd = _lock_folder(self._lock_path.parent)
+            if (other := self._other_supervisor()) is not None:
+                raise _busy(other)
+        except BusyError:
+            self._close()
+            os.close(fd)
+            raise
         self._fd = fd
 
     def _other_supervisor(self) -> Presence | None:
@@ -113,16 +122,35 @@ class PresenceLock:
         """Say that the supervisor ended on purpose, and let go of the lock."""
         if self._fd is not None:
             self._write(ended=True)
+            self._close()
             os.close(self._fd)
             self._fd = None
 
+    def _close(self) -> None:
+        if self._folder_fd is not None:
+            os.close(self._folder_fd)
+            self._folder_fd = None
+
     def _write(self, *, ended: bool) -> None:
-        record = ProcessIdentity.current().as_json()
-        record |= {"started": self._started, "heartbeat": time.time(), "ended": ended}
+        record = {**self._who, "started": self._started, "heartbeat": time.time(), "ended": ended}
         try:
             write_json(self._record_path, record)
         except OSError:
             pass
+
+
+def _lock_folder(folder: Path) -> int | None:
+    """A lock on a folder; None where the file system has none of that kind (NFS), BusyError where another has it."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise _busy(None) from error
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
 
 
 def _busy(presence: Presence | None) -> BusyError:

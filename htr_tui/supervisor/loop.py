@@ -24,7 +24,7 @@ from htr_tui.supervisor.gpus import GpuRecorder
 from htr_tui.supervisor.ledger import Recorded, StudyLedger, say
 from htr_tui.supervisor.memory import SearchMemory
 from htr_tui.supervisor.mirror import MirrorKeeper
-from htr_tui.supervisor.recover import forgotten_records
+from htr_tui.supervisor.recover import forgotten_records, refuse_attempts_elsewhere
 from htr_tui.supervisor.requests import Requests
 from htr_tui.supervisor.starter import Starter
 from htr_tui.supervisor.troubles import Troubles
@@ -90,6 +90,7 @@ class Supervisor:
     def open(self) -> None:
         """Fold the journal, continue what was stopped, and be ready for the first tick."""
         self.ledger.open()
+        refuse_attempts_elsewhere(self.paths, self.ledger.fold)
         self._install_signals()
         self.ledger.record("supervisor_started", **ProcessIdentity.current().as_json())
         if self.ledger.fold.skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,8 @@ from htr_tui.supervisor.warm import WarmStart
 
 RETRY_S = 5.0
 REPEAT_S = 600.0
+HURRY_S = 3.0
+"""How long `stop --now` waits for what is said of SETTLE_S."""
 SETTLE_S = 30.0
 """How long the end of a study waits for a storage that does not answer; the next start repairs it anyway."""
 
@@ -70,7 +73,9 @@ class SearchMemory:
         if self._connected and not self._changed:
             return True
         now = time.monotonic()
-        self._settle_until = self._settle_until or now + SETTLE_S
+        self._settle_until = min(
+            self._settle_until or math.inf, now + (HURRY_S if fold.stop_requested == "now" else SETTLE_S)
+        )
         return now >= self._settle_until
 
     def take_orphans(self) -> list[Asked]:

@@ -13,6 +13,7 @@ from htr_tui.study.metrics_spec import MlflowMetrics
 from htr_tui.study.spec import StudySpec
 
 RESTART_S = 15.0
+NICENESS = 5
 
 
 class MirrorKeeper:
@@ -34,6 +35,7 @@ class MirrorKeeper:
         self._last_start = time.monotonic()
         command = [sys.executable, "-m", "htr_tui.tracking.mirror", str(self._paths.root), "--ahead", str(ahead)]
         command += self._options
+        self._process = None
         with open(self._paths.supervisor_log, "ab") as log:
             try:
                 self._process = subprocess.Popen(
@@ -43,10 +45,10 @@ class MirrorKeeper:
                     stderr=log,
                     start_new_session=True,
                     cwd="/",
-                    preexec_fn=_be_nice,
                 )
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
             except OSError:
-                self._process = None
+                pass  # no process, or one that is as quick to the processor as others
 
     def keep(self) -> None:
         """Start it again if it is gone, not too often."""
@@ -63,7 +65,3 @@ def _read_options(spec: StudySpec) -> list[str]:
     if not isinstance(metrics, MlflowMetrics):
         return []
     return ["--read-metrics", json.dumps(metrics.model_dump(include={"epoch", "first_epoch", "only"}))]
-
-
-def _be_nice() -> None:
-    os.nice(5)

@@ -6,13 +6,18 @@ then know more: `created.json` the study, and every attempt that a runner claime
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from htr_tui.errors import BusyError
 from htr_tui.files import read_json
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import AttemptPaths, StudyPaths
 from htr_tui.processes.identity import ProcessIdentity
+from htr_tui.processes.presence import SILENT_S
 
 TRIAL, START = "trial", "start"
 """Keys of command.json: what the journal said of the trial's creation and of the attempt's start."""
@@ -33,6 +38,32 @@ def forgotten_records(paths: StudyPaths, fold: StudyFold) -> Iterator[dict[str, 
             known = trial.attempts[-1].number if trial.attempts else 0
             if max(claimed[number]) > known:
                 yield {"event": "trial_queued", "trial": number, "reason": "retry"}
+
+
+def refuse_attempts_elsewhere(paths: StudyPaths, fold: StudyFold) -> None:
+    """BusyError where a running attempt lives on another machine, which shares the folder: only there can it be followed.
+
+    Its runner writes a line every few seconds; without any for a while it is as dead as one of this machine.
+    """
+    host = socket.gethostname()
+    for trial in fold.in_state("running"):
+        files = paths.attempt(trial.number, trial.attempts[-1].number)
+        runner = ProcessIdentity.from_json(read_json(files.runner))
+        if runner is None or runner.host == host or files.exit.exists():
+            continue
+        if (age := _age(files.system)) is not None and age < SILENT_S:
+            raise BusyError(
+                f"trial {trial.number} is running on {runner.host}, where its supervisor was",
+                f"its runner gave a sign {age:.0f} s ago",
+                f"go on with the study on {runner.host}, or wait until that trial has ended",
+            )
+
+
+def _age(path: Path) -> float | None:
+    try:
+        return abs(time.time() - path.stat().st_mtime)
+    except OSError:
+        return None
 
 
 def claimed_start(attempt: AttemptPaths) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from htr_tui.errors import UsageError
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import StudyPaths
 from htr_tui.search.making import Asked
+from htr_tui.search.store import SearchStore
 from htr_tui.study.loading import load_study_text
+from htr_tui.supervisor import memory as memories
 from htr_tui.supervisor.memory import SearchMemory
 from tests.search.test_warm_start import write_journal
 
@@ -191,4 +194,41 @@ def test_while_the_storage_is_away_nobody_is_asked(tmp_path: Path) -> None:
     (tmp_path / "runs" / "optuna.db").write_text("no database at all")
     assert desk.memory().ask(desk.fold, pinned={"lr": 0.1}, by="hand") == (None, False)
     assert "the Optuna storage does not answer" in desk.notes[0]
+    desk.close()
+
+
+@pytest.mark.parametrize(("now", "patience_s"), [(False, memories.SETTLE_S), (True, memories.HURRY_S)])
+def test_the_end_waits_for_a_storage_that_is_away_but_not_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: bool, patience_s: float
+) -> None:
+    """`stop --now` means now, whoever holds the database."""
+    desk = warm(tmp_path, "")
+    memory = desk.memory()
+    memory._connected, memory._next_try = False, 1e18
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    desk.fold.apply({"t": 1.0, "event": "stop_requested", "now": now})
+    assert not memory.settle(desk.fold)
+    clock[0] += patience_s - 0.5
+    assert not memory.settle(desk.fold)
+    clock[0] += 1.0
+    assert memory.settle(desk.fold)
+    desk.close()
+
+
+def test_a_pruner_that_fails_is_told_once_and_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = warm(tmp_path, "")
+    memory = desk.memory()
+    trial = desk.fold.trials[desk.created(memory.ask(desk.fold)[0]).number]
+
+    def fail(*_: object) -> bool:
+        raise ZeroDivisionError("in the pruner")
+
+    monkeypatch.setattr(SearchStore, "should_prune", fail)
+    assert [memory.should_prune(trial) for _ in range(3)] == [False, False, False]
+    assert [note for note in desk.notes if "in the pruner" in note] == desk.notes
+    assert len(desk.notes) == 1
+    assert memory.ask(desk.fold)[0] is not None
     desk.close()

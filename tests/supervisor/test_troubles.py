@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from htr_tui.errors import ForeignStudyError
+from htr_tui.errors import BusyError, ForeignStudyError
 from htr_tui.files import iterate_records
 from htr_tui.journal.commands import send_command
 from htr_tui.journal.fold import StudyFold
@@ -339,6 +340,23 @@ def test_hours_survive_a_kill_although_nothing_but_epochs_was_told(start: Start)
     stage.supervisor.ledger.active_s = 5000.0
     stage.supervisor.ledger.record("attempt_reported", trial=0, attempt=1, epoch=1, value=1.0)
     assert stage.play.fold()._session_up == 5000.0
+
+
+def test_a_trial_that_lives_on_another_machine_is_not_run_twice(start: Start) -> None:
+    """A folder that two machines share; the supervisor of the other one is gone, its runner is not."""
+    stage = start()
+    stage.ticks(2)
+    stage.supervisor.close()
+    runner, sign = stage.attempt(0).runner, stage.attempt(0).system
+    runner.write_text(json.dumps({"pid": 7, "ticks": 1, "boot": "theirs", "host": "elsewhere"}))
+    sign.write_text("{}\n")
+    stage.supervisor = stage.make()
+    with pytest.raises(BusyError, match="trial 0 is running on elsewhere"):
+        stage.supervisor.open()
+    stage.supervisor.close()
+    os.utime(sign, (1.0, 1.0))
+    stage.supervisor = stage.make()
+    stage.supervisor.open()  # dead, as far as anybody can tell
 
 
 def test_signals_are_given_back(start: Start) -> None:
