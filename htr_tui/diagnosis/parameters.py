@@ -45,13 +45,19 @@ class Range(NamedTuple):
             return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         return (value - self.low) / (self.high - self.low)
 
-    @property
-    def edge(self) -> float:
-        """How much of the range counts as its edge; of a coarse grid the outermost value."""
+    def edge_share(self, *, is_low: bool) -> float:
+        """How many of all draws lie within the edge, as a share; of a coarse grid that is the outermost value."""
+        if self.is_int and self.log:  # drawn from the logarithm with half a number more at both ends, then rounded
+            whole = math.log((self.high + 0.5) / (self.low - 0.5))
+            if is_low:
+                last = math.floor(self.low ** (1 - EDGE) * self.high**EDGE + 1e-9)
+                return math.log((last + 0.5) / (self.low - 0.5)) / whole
+            last = math.ceil(self.high ** (1 - EDGE) * self.low**EDGE - 1e-9)
+            return math.log((self.high + 0.5) / (last - 0.5)) / whole
         if self.step is None or self.log:
             return EDGE
-        values = round((self.high - self.low) / self.step) + 1
-        return max(EDGE, 1 / values)
+        steps = round((self.high - self.low) / self.step)
+        return (math.floor(EDGE * steps + 1e-9) + 1) / (steps + 1)
 
 
 def at_edges(cases: Cases) -> Iterator[Diagnosis]:
@@ -63,14 +69,9 @@ def at_edges(cases: Cases) -> Iterator[Diagnosis]:
     for bounds in ranges:
         having = [(t, value) for t in top if (value := _number(t.params.get(bounds.name), bounds)) is not None]
         for is_low in (True, False):
-            near = [
-                (t, v) for t, v in having
-                if (bounds.place(v) if is_low else 1 - bounds.place(v)) <= (bounds.edge if bounds.step is None else
-                                                                           bounds.edge / 2) + 1e-9
-            ]  # fmt: skip
-            if len(near) < EDGE_SHARE * len(top) or _tail(len(near), len(having), bounds.edge) > CHANCE / (
-                2 * len(ranges)
-            ):
+            near = [(t, v) for t, v in having if (bounds.place(v) if is_low else 1 - bounds.place(v)) <= EDGE + 1e-9]
+            chance = _tail(len(near), len(having), bounds.edge_share(is_low=is_low))
+            if len(near) < EDGE_SHARE * len(top) or chance > CHANCE / (2 * len(ranges)):
                 continue
             yield _edge(cases, bounds, is_low, near, len(top))
 
@@ -165,11 +166,16 @@ def duplicates(cases: Cases) -> Iterator[Diagnosis]:
     if extra < max(2, REPEATED_SHARE * len(done)):
         return
     worst = repeated[0]
-    values = [t.value for t in worst if t.value is not None and math.isfinite(t.value)]
+    # A pruned trial has the value of the step at which it was given up, which is no result.
+    results = [t for t in worst if t.state == "complete"]
+    values = [t.value for t in results if t.value is not None and math.isfinite(t.value)]
+    where = "" if len(results) == len(worst) else ", where they came to the end"
     if len(set(values)) > 1:
-        said = f" gave values from {words.number(min(values))} to {words.number(max(values))}: that is the noise"
+        said = f" gave values from {words.number(min(values))} to {words.number(max(values))}{where}: that is the noise"
+    elif len(values) > 1:
+        said = f" all gave {words.number(values[0])}{where}: nothing was learned"
     else:
-        said = f" all gave {words.number(values[0])}: nothing was learned" if len(values) > 1 else " are one of them"
+        said = " are one of them"
     yield Diagnosis(
         "duplicates", "warning", f"{words.percent(extra, len(done))} trials repeat the parameters of another",
         f"{words.count(len(repeated), 'setting')} {'was' if len(repeated) == 1 else 'were'} tried more than once, up to "
@@ -186,11 +192,13 @@ def hardly_searched(cases: Cases) -> Iterator[Diagnosis]:
     told = cases.in_state("complete", "pruned")
     if cases.is_supervised or not searched or not cases.complete or cases.in_state("running", "queued"):
         return
+    if _was_tried_whole(cases.fold.facts.space, told):
+        return
     if len(told) < RANDOM_TRIALS:
         yield Diagnosis(
             "random_phase", "info", f"only {words.count(len(told), 'trial')} of the random start",
-            f"Samplers that learn (TPE, GP, CMA-ES) draw their first {RANDOM_TRIALS} or so trials at random; with "
-            f"{len(told)} complete or pruned ones nothing was searched yet.",
+            f"Samplers that learn (TPE, GP, CMA-ES) draw their first {RANDOM_TRIALS} or so trials at random: with one of "
+            f"them and {len(told)} complete or pruned trials nothing was searched yet.",
             tuple(t.number for t in told), _more(cases),
         )  # fmt: skip
     elif len(cases.complete) < TRIALS_PER_PARAMETER * len(searched):
@@ -206,6 +214,28 @@ def _more(cases: Cases) -> str:
     if cases.is_imported:
         return "go on with more trials in its own tool, or here in a study of your own with `warm_start:` from this one"
     return f"go on with more trials: `htr-tui run {cases.fold.facts.study} --trials N`"
+
+
+def _was_tried_whole(space: dict[str, Any], told: list[TrialRecord]) -> bool:
+    """Whether a small space without conditions has no setting left."""
+    size = 1.0
+    for form in space.values():
+        size *= _number_of_values(form)
+        if size > len(told):
+            return False
+    return len({json.dumps(t.params, sort_keys=True, default=str) for t in told}) >= size
+
+
+def _number_of_values(form: Any) -> float:
+    """How many values a parameter has; infinity for a range of real numbers, or one that is there at times only."""
+    if not isinstance(form, dict) or form.get("when"):
+        return math.inf
+    if isinstance(choices := form.get("categorical"), list | tuple):
+        return max(1, len(choices))
+    bounds = next(iter(numeric_ranges({"": form})), None)
+    if bounds is None:
+        return 1 if "fixed" in form else math.inf
+    return math.inf if bounds.step is None else math.floor((bounds.high - bounds.low) / bounds.step + 1e-9) + 1
 
 
 def _is_searched(form: Any) -> bool:

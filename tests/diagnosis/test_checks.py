@@ -218,6 +218,54 @@ def test_duplicates() -> None:
     assert "values from 0 to 3" in found(noisy)["duplicates"].text
 
 
+def test_what_a_pruned_trial_had_is_not_compared_with_results() -> None:
+    made = Made()
+    for number in range(20):
+        made.trial(value=number / 9, params={"a": number})
+    for _ in range(2):
+        made.trial(value=0.5, params={"a": 99})
+    for early in (0.1, 0.2):
+        made.trial("pruned", value=early, params={"a": 99})
+    assert "trials 20, 21, 22 and 23 all gave 0.5, where they came to the end" in found(made)["duplicates"].text
+    pruned = Made()
+    for number in range(20):
+        pruned.trial(value=number / 9, params={"a": number})
+    pruned.trials(3, "pruned", value=0.1, params={"a": 99})
+    assert found(pruned)["duplicates"].text.endswith("trials 20, 21 and 22 are one of them.")
+
+
+def test_few_whole_numbers_on_a_logarithmic_scale_are_not_crowded_by_chance() -> None:
+    """A draw from the logarithm of 1 to 4 is 1 in half of the trials."""
+    made = Made(space={"n": {"int": [1, 4], "log": True}})
+    for number in range(20):
+        made.trial(value=-float(number), params={"n": 1 if number < 4 else 3})
+    assert "edge" not in found(made)
+
+
+@pytest.mark.parametrize(
+    ("form", "low", "high"),
+    [
+        ({"float": [0.0, 1.0]}, 0.1, 0.1),
+        ({"float": [1e-5, 1.0], "log": True}, 0.1, 0.1),
+        ({"int": [1, 4], "log": True}, 0.5, math.log(4.5 / 3.5) / math.log(9)),
+        ({"int": [1, 4]}, 0.25, 0.25),
+        ({"int": [0, 100]}, 11 / 101, 11 / 101),
+        ({"float": [0.0, 1.0], "step": 0.5}, 1 / 3, 1 / 3),
+    ],
+)
+def test_the_share_of_draws_at_an_edge(form: dict[str, Any], low: float, high: float) -> None:
+    bounds = numeric_ranges({"p": form})[0]
+    assert (bounds.edge_share(is_low=True), bounds.edge_share(is_low=False)) == pytest.approx((low, high))
+
+
+def test_a_space_that_was_tried_whole_needs_no_more_trials() -> None:
+    made = Made(space={"a": {"categorical": [1, 2]}, "b": {"int": [1, 3]}, "c": {"fixed": 1}})
+    for a in (1, 2):
+        for b in (1, 2, 3):
+            made.trial(value=a + b / 7, params={"a": a, "b": b, "c": 1})
+    assert found(made) == {}
+
+
 def test_repeats_over_seeds_are_no_duplicates() -> None:
     made = Made()
     for lr in (0.1, 0.01, 0.001):
