@@ -70,6 +70,7 @@ class LocalExecutor:
     def poll(self, attempt: AttemptPaths) -> AttemptPhase:
         """Where the attempt is now. `lost`: its runner is gone without a word; what it left behind is ended.
 
+        An end in a folder that was removed and made again is `lost`, too: what was measured is gone with the old one.
         OSError where its files cannot be read just now: nothing is ended on a guess.
         """
         child = self._children.get(attempt.root)
@@ -81,10 +82,10 @@ class LocalExecutor:
             identity.send(signal.SIGKILL)  # it was to end now, and did not
             self._end_rest(attempt)
             return AttemptPhase("running")
-        if (exit_record := read_json_surely(attempt.exit)) is not None:
+        is_removed = not attempt.command.exists()
+        if (exit_record := read_json_surely(attempt.exit)) is not None and not is_removed:
             self._forget(attempt)
             return AttemptPhase("ended", exit_record)
-        is_removed = not attempt.command.exists()
         hangs = time.monotonic() - self._begun.get(attempt.root, math.inf) > START_S
         if not child_ended and not is_removed and not hangs:
             return AttemptPhase("starting")

@@ -114,6 +114,19 @@ def test_a_killed_runner_is_lost_and_leaves_nothing(tmp_path: Path) -> None:
     assert left_over(paths) == []
 
 
+def test_an_end_in_a_folder_that_was_removed_meanwhile_is_lost(tmp_path: Path) -> None:
+    """Its metrics went with the old folder: what is there now would be taken for the whole trial."""
+    gate = tmp_path / "gate"
+    paths = fake_attempt(tmp_path / "a", "--epochs", "2", "--gate", str(gate))
+    executor = LocalExecutor()
+    executor.start(paths)
+    wait_for(lambda: any(r["kind"] == "metrics" for r in iterate_records(paths.events)))
+    paths.root.rename(tmp_path / "away")
+    gate.write_text("9")
+    wait_for(lambda: read_json(paths.exit))
+    assert wait_for(lambda: p if (p := executor.poll(paths)).phase != "running" else None).phase == "lost"
+
+
 def test_another_executor_adopts_what_the_first_started(tmp_path: Path) -> None:
     paths = fake_attempt(tmp_path / "a", "--hang-at", "1")
     LocalExecutor().start(paths)

@@ -65,6 +65,19 @@ def test_the_lock_is_exclusive_and_names_its_holder(tmp_path: Path) -> None:
     second.release()
 
 
+def test_a_lock_whose_file_was_removed_still_holds(tmp_path: Path) -> None:
+    """Even before its holder has told the world that it is there."""
+    first = PresenceLock(tmp_path / "lock", tmp_path / "supervisor.json")
+    first.acquire()
+    (tmp_path / "lock").unlink()
+    second = PresenceLock(tmp_path / "lock", tmp_path / "supervisor.json")
+    with pytest.raises(BusyError):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()
+
+
 def test_a_supervisor_of_another_machine_is_judged_by_its_heartbeat(tmp_path: Path) -> None:
     record = tmp_path / "supervisor.json"
     identity = {"pid": 1, "ticks": 1, "boot": "b", "host": "far-away", "started": 1.0}
