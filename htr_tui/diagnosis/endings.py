@@ -36,8 +36,9 @@ def zombies(cases: Cases) -> Iterator[Diagnosis]:
             "error" if len(lost) * 2 > len(cases.trials) or not cases.complete else "warning",
             f"{words.count(len(lost), 'trial')} RUNNING for ever",
             f"{words.listed([t.number for t in lost]).capitalize()} {_are(lost)} still called RUNNING there, since "
-            f"{_since(lost)}; the last sign of life is {words.duration(cases.now - last)} old. What ran there was killed "
-            "(a reboot, a closed session, out of memory) and nothing will ever end it; here it counts as failed (lost).",
+            f"{_since(lost)}; the last sign of life is {words.duration(cases.now - last)} old. What ran there was most "
+            "likely killed (a reboot, a closed session, out of memory), and then nothing will ever end it; here it counts "
+            "as failed (lost).",
             tuple(t.number for t in lost),
             f"mend the source in its own tool: {_mend(cases)}; under htr-tui a trial whose process dies is noticed, and "
             "retried with `retries: {lost: 3}`",
@@ -47,7 +48,7 @@ def zombies(cases: Cases) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "running_there", "info", f"{words.count(len(running), 'trial')} may still run there",
             f"{words.listed([t.number for t in running]).capitalize()} {_are(running)} RUNNING there and began or gave a "
-            "sign of life within the last day.",
+            "sign of life not long ago (a day, or three times as long as trials take there).",
             tuple(t.number for t in running), "import again later: the folder is renewed",
         )  # fmt: skip
     elif running and not cases.is_supervised:

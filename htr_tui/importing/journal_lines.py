@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -25,9 +26,23 @@ MAX_SPACE = 200_000
 Record = dict[str, Any]
 
 
-def is_lost(trial: ForeignTrial, now: float) -> bool:
-    """Whether a RUNNING trial is a zombie: nobody ended it, and nothing was heard of it for a day."""
-    return trial.state == "running" and (trial.last_seen is None or now - trial.last_seen > SILENT_S)
+LONG_TRIALS = 3.0
+"""The same where trials take long: a trial may be silent for so many times what one that came to its end took."""
+
+
+def patience_s(study: ForeignStudy) -> float:
+    """How long a RUNNING trial of the study may be silent before it is taken for dead, in seconds."""
+    took = [
+        trial.ended - trial.started
+        for trial in study.trials
+        if trial.state == "complete" and trial.started is not None and trial.ended is not None
+    ]
+    return max(SILENT_S, LONG_TRIALS * statistics.median(took)) if took else SILENT_S
+
+
+def is_lost(trial: ForeignTrial, now: float, patience: float) -> bool:
+    """Whether a RUNNING trial is a zombie: nobody ended it, and nothing was heard of it for that many seconds."""
+    return trial.state == "running" and (trial.last_seen is None or now - trial.last_seen > patience)
 
 
 def study_records(study: ForeignStudy, name: str, source: ForeignSource, now: float) -> list[Record]:
@@ -53,9 +68,13 @@ def study_records(study: ForeignStudy, name: str, source: ForeignSource, now: fl
         "imported": {"url": source.url, "kind": source.kind, "study": source.study},
         "imported_at": now,
     }
-    body = [record for trial in study.trials for record in trial_records(trial, first, last, now)]
+    patience = patience_s(study)
+    dead = {trial.number for trial in study.trials if is_lost(trial, now, patience)}
+    body = [
+        record for trial in study.trials for record in trial_records(trial, first, last, is_dead=trial.number in dead)
+    ]
     body.sort(key=lambda record: float(record["t"]))
-    is_open = any(t.state == "queued" or (t.state == "running" and not is_lost(t, now)) for t in study.trials)
+    is_open = any(t.state in ("queued", "running") and t.number not in dead for t in study.trials)
     tail = [_note(last, "info", text) for text in study.remarks]
     tail += [_note(last, "warning", text) for text in study.warnings]
     tail.append({"t": last, "event": "supervisor_ended", "reason": "stopped" if is_open else "finished"})
@@ -77,7 +96,7 @@ def _bounded_space(space: dict[str, Any]) -> dict[str, Any]:
     return {name: kept[name] for name in space if name in kept}
 
 
-def trial_records(trial: ForeignTrial, first: float, last: float, now: float) -> Iterator[Record]:
+def trial_records(trial: ForeignTrial, first: float, last: float, *, is_dead: bool) -> Iterator[Record]:
     """A trial's life; where times are missing, the study's own stand in."""
     begin = (
         trial.started if trial.started is not None else (trial.ended or (last if trial.state == "queued" else first))
@@ -90,21 +109,20 @@ def trial_records(trial: ForeignTrial, first: float, last: float, now: float) ->
         return
     attempt = {**ids, "attempt": 1}
     yield {"t": begin, "event": "attempt_started", **attempt, "reason": "first", "set": {}, "env": {}, "devices": []}
-    dead = is_lost(trial, now)
     end = trial.ended if trial.ended is not None else (trial.last_seen or begin)
     end = max(begin, end)
     yield from _reports(trial, begin, end, attempt)
-    if trial.state == "running" and not dead:
+    if trial.state == "running" and not is_dead:
         return
     state, category, title = trial.state, trial.category, trial.title
-    if dead:
+    if is_dead:
         state, category = "failed", "lost"
         title = f"still RUNNING when it was read; last sign of life {_date(trial.last_seen)}"
     yield {
         "t": end,
         "event": "attempt_ended",
         **attempt,
-        "state": "lost" if dead else state,
+        "state": "lost" if is_dead else state,
         "ended": end,
         "values": _first(trial.final),
         "category": category,

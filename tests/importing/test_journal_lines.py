@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from htr_tui.diagnosis.study import diagnose
 from htr_tui.files import MAX_LINE, dump_line, parse_line
 from htr_tui.importing.foreign import EpochValues, ForeignStudy, ForeignTrial
-from htr_tui.importing.journal_lines import SILENT_S, event_lines, study_records
+from htr_tui.importing.journal_lines import event_lines, patience_s, study_records
 from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.records import TRIAL_STATES, ForeignSource
 from htr_tui.metrics.events import MetricsEvent, parse_event
@@ -70,7 +70,7 @@ def test_every_trial_arrives_once_in_an_allowed_state(study: ForeignStudy) -> No
         found = fold.trials[trial.number]
         if trial.state == "running":
             seen = trial.last_seen
-            is_lost = seen is None or NOW - seen > SILENT_S
+            is_lost = seen is None or NOW - seen > patience_s(study)
             assert (found.state, found.category) == (("failed", "lost") if is_lost else ("running", None))
         else:
             assert found.state == trial.state
@@ -121,6 +121,14 @@ def test_zombies_say_since_when_and_living_ones_stay_running() -> None:
     assert "still RUNNING" in str(attempt.title)
     assert second.state == "running"
     assert fold.ended_reason == "stopped"
+
+
+def test_where_trials_take_days_a_silent_one_is_not_dead_after_one() -> None:
+    day = 86400.0
+    done = [trial(n, started=NOW - 20 * day, ended=NOW - 18 * day) for n in range(3)]
+    recent, old = trial(3, "running", last_seen=NOW - 3 * day), trial(4, "running", last_seen=NOW - 7 * day)
+    fold = fold_of(ForeignStudy("s", ("maximize",), ("x",), [*done, recent, old]))
+    assert (fold.trials[3].state, fold.trials[4].state) == ("running", "failed")
 
 
 def test_hostile_and_huge_content_is_data_of_bounded_size() -> None:
