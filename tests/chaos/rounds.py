@@ -8,7 +8,7 @@ import signal
 import time
 import traceback
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -51,7 +51,7 @@ class Outcome:
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
-        return asdict(self)
+        return {**asdict(replace(self, strikes=Counter())), "strikes": dict(self.strikes)}
 
 
 def run_round(plan: Round, root: Path, template: Path | None) -> Outcome:

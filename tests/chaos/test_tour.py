@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.plan import draw, tour
+from tests.chaos.report import summary, write_json
+from tests.chaos.rounds import Outcome
 from tests.chaos.strikes import STRIKES, weights
 
 SEED = 20
@@ -27,6 +30,15 @@ def test_a_tour_strikes_in_every_way(can_mount: bool) -> None:
     assert planned == set(STRIKES) - (set() if can_mount else {"fill_disk"})
     assert {plan.tracking for plan in rounds} == {"none", "sqlite", "http"}
     assert any(plan.small_disk for plan in rounds) == can_mount
+
+
+def test_a_failed_round_is_in_the_report(tmp_path: Path) -> None:
+    outcome = Outcome(7, broken=["lost"], strikes=Counter({"freeze": 2}))
+    figures = summary([outcome], 1.0)
+    write_json(tmp_path / "chaos.json", figures, [outcome])
+    told = json.loads((tmp_path / "chaos.json").read_text())
+    assert told["failed_rounds"] == [7]
+    assert told["failures"][0]["strikes"] == told["strikes"] == {"freeze": 2}
 
 
 @pytest.mark.timeout(600)
