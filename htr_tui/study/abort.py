@@ -16,6 +16,8 @@ from htr_tui.study.expression import Expression
 
 _WHEN = re.compile(r"(?P<what>.*?)(?:\s+(?P<word>at|from)\s+epoch\s+(?P<epoch>[0-9]{1,9}))?\s*", re.DOTALL)
 _IS_NAN = re.compile(r"(?P<what>.+?)\s+is\s+nan", re.DOTALL)
+MAX_TEXT = 1000
+"""Characters of a rule; the patterns above need the square of them in steps."""
 ALLOWED = '"EXPRESSION < NUMBER at epoch N" (also <= > >=; "from epoch N"; every epoch without it), "EXPRESSION is nan"'
 
 
@@ -32,6 +34,8 @@ class AbortRule:
     @classmethod
     def parse(cls, text: str) -> AbortRule:
         """The rule that a text says; ValueError in words for people."""
+        if len(text) > MAX_TEXT:
+            raise ValueError(f"longer than {MAX_TEXT} characters")
         match = _WHEN.fullmatch(text)
         assert match is not None
         nan = _IS_NAN.fullmatch(match["what"])

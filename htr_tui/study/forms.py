@@ -7,7 +7,7 @@ none of the known ones is a `FormError`, with the place below the value, the all
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -110,7 +110,7 @@ def scalar(value: Any) -> bool | int | float | str:
     """A parameter's value: true or false, a finite number, or text."""
     if isinstance(value, str) and len(value) <= 1000 and "\0" not in value:
         return value
-    if isinstance(value, bool) or (isinstance(value, int | float) and math.isfinite(value)):
+    if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
         return value
     raise form_error(f"found {shown(value)}", allowed="a finite number, text, true or false, or a list of them")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Annotated, Any
 
 from pydantic import (
@@ -34,6 +35,10 @@ Line = Annotated[str, Constraints(min_length=1, max_length=1000, pattern=r"^[^\x
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_./-]{0,199}$")]
 Seed = Annotated[Whole, Field(ge=0, lt=2**32)]
+
+
+LARGEST = sys.float_info.max
+"""Beyond it a whole number is no float."""
 
 
 class Section(BaseModel):
@@ -169,7 +174,7 @@ def same_value(a: Any, b: Any) -> bool:
 
 def fitting(parameter: Parameter, value: Any) -> Any:
     """`value` as the parameter holds it; None if it is outside of its range, off its steps or none of its choices."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
     match parameter:
         case FloatParameter():
             return float(value) if is_number and _in_range(parameter, value) else None

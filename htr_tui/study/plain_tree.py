@@ -15,6 +15,8 @@ def read_json_text(text: str) -> Any:
         return json.loads(text) if text.strip() else {}
     except json.JSONDecodeError as error:
         raise TemplateError(f"no JSON: {error.msg}", error.lineno) from None
+    except ValueError as error:  # Python refuses whole numbers of thousands of digits
+        raise TemplateError(f"no JSON: {error}") from None
 
 
 def read_toml_text(text: str) -> Any:

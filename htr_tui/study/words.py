@@ -16,6 +16,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import yaml
@@ -118,7 +119,10 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        mantissa, mark, exponent = repr(value).partition("e")
+        text = repr(value)
+        if -1e-4 < value < -1e-30:
+            text = format(Decimal(text), "f")  # argparse takes -4.2e-05 for an option
+        mantissa, mark, exponent = text.partition("e")
         return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{exponent}" if mark else mantissa
     if isinstance(value, list | tuple):
         return f"[{', '.join(json_text(item) for item in value)}]"

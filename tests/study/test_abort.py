@@ -56,3 +56,8 @@ def test_excess_says_by_how_much_a_comparison_is_missed() -> None:
     assert Comparison.parse("a >= 11").excess({"a": 12.0}) == -1.0
     assert Comparison.parse("a >= `b c`").excess({"a": 1.0}) is None
     assert Comparison.parse("a >= `b c`").names == ("a", "b c")
+
+
+def test_a_text_of_any_length_is_refused_quickly() -> None:
+    with pytest.raises(ValueError, match="longer than 1000"):
+        AbortRule.parse("a" + " " * 100_000 + "x")

@@ -168,6 +168,8 @@ def test_a_repeated_parameter_may_stand_in_the_command() -> None:
         ({"float": [0, 1], "step": 0.1}, 0.35, None),
         ({"float": [0, 1]}, math.nan, None),
         ({"float": [0, 1]}, True, None),
+        ({"float": [0, 1]}, 10**400, None),
+        ({"int": [0, 1]}, -(10**400), None),
         ({"int": [1, 9], "step": 4}, 5.0, 5),
         ({"int": [1, 9], "step": 4}, 4, None),
         ({"int": [1, 9]}, 1.5, None),

@@ -234,3 +234,8 @@ def test_one_value_is_set_and_nothing_else_changes(data: st.DataObject) -> None:
         expected = expected.setdefault(section, {})
     expected[key] = new
     assert read_back(form, tree) == document
+
+
+def test_a_number_that_python_refuses_is_told() -> None:
+    with pytest.raises(TemplateError, match="no JSON"):
+        read_tree("json", f'{{"a": {"1" * 5000}}}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 from typing import Any
@@ -16,6 +17,7 @@ from htr_tui.study.words import (
     FORMS,
     MissingValueError,
     Placeholder,
+    option_words,
     override_text,
     parse,
     render_text,
@@ -89,3 +91,13 @@ def test_values_come_out_of_their_form_as_they_went_in(value: Any) -> None:
 def test_values_are_never_read_again(values: dict[str, str], between: str) -> None:
     text = "{a}" + between.replace("{", "{{").replace("}", "}}") + "{b}"
     assert render_text(text, values) == values["a"] + between + values["b"]
+
+
+def test_small_negative_numbers_are_no_options_to_argparse() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--offset", type=float)
+    parser.add_argument("--shifts", type=float, nargs="+")
+    for number in (-4.2e-05, -9.999e-05, -1.5e-29, -0.5, -3.0):
+        words = [*option_words("--offset", number), *option_words("--shifts", [number, 1e-05])]
+        found = parser.parse_args(words)
+        assert (found.offset, found.shifts) == (number, [number, 1e-05]), words
