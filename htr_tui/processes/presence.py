@@ -131,6 +131,12 @@ class PresenceLock:
             os.close(self._folder_fd)
             self._folder_fd = None
 
+    def abandon(self) -> None:
+        """Let go of the lock and say nothing: the folder is another study's by now, or nobody's."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
     def _write(self, *, ended: bool) -> None:
         record = {**self._who, "started": self._started, "heartbeat": time.time(), "ended": ended}
         try:

@@ -189,6 +189,7 @@ class Supervisor:
         running = self.ledger.running()
         with self._troubles.kept():
             self._gpus.sample({self.paths.attempt(t.number, a.number): self._executor for t, a in running})
+        with self._troubles.kept():
             self._admission.tend(running)
         for trial, attempt in running:
             with self._troubles.kept():  # one trial's trouble is not another's
@@ -215,6 +216,7 @@ class Supervisor:
         for trial, attempt in self.ledger.running():
             with self._troubles.kept():
                 self._executor.poll(self.paths.attempt(trial.number, attempt.number))
+        self._presence.abandon()
         return "removed"
 
     def _count_time(self) -> None:
@@ -256,4 +258,9 @@ def supervise(paths: StudyPaths, spec: StudySpec, base: Path, *, on_record: Reco
     """Run a study's supervisor in this process until it ends; BusyError if another one is there."""
     if not paths.journal.is_file():
         raise StorageError(f"{paths.root} holds no study", "journal.jsonl is missing")
-    return Supervisor(paths, spec, base, on_record=on_record).run()
+    try:
+        return Supervisor(paths, spec, base, on_record=on_record).run()
+    except OSError as error:  # at its start: later on it is waited for
+        raise StorageError(
+            f"{paths.root.name} cannot be supervised", str(error), "check permissions and free space"
+        ) from error

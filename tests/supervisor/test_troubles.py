@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from htr_tui.errors import BusyError, ForeignStudyError
+from htr_tui.errors import BusyError, ForeignStudyError, StorageError
 from htr_tui.files import iterate_records
 from htr_tui.journal.commands import send_command
 from htr_tui.journal.fold import StudyFold
@@ -166,8 +166,6 @@ def test_a_search_that_makes_a_mistake_is_one_that_does_not_answer(
 
 
 def test_what_a_start_waits_for_is_told_when_it_is_the_search(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    from htr_tui.errors import StorageError
-
     stage = start()
     ask = MemoryStore.ask
     monkeypatch.setattr(MemoryStore, "ask", failing(StorageError("the database is locked")))
@@ -249,8 +247,9 @@ def test_a_removed_study_is_not_made_again(start: Start) -> None:
     stage.ticks(1)
     shutil.rmtree(stage.play.paths.root)
     assert stage.ticks() == "removed"
+    stage.play.paths.root.mkdir()  # another study of the name
     stage.supervisor.close()
-    assert not stage.play.paths.root.exists()
+    assert list(stage.play.paths.root.iterdir()) == []
 
 
 def test_a_journal_that_somebody_replaced_is_not_written_past(start: Start) -> None:
@@ -267,8 +266,8 @@ def test_a_journal_that_is_read_in_part_is_not_gone_on_with(start: Start, monkey
 
     stage = start(is_open=False)
     monkeypatch.setattr(TailReader, "_read", lambda *_: None)
-    with pytest.raises(OSError, match="read"):
-        stage.supervisor.open()
+    with pytest.raises(StorageError, match="cannot be supervised"):
+        loop.supervise(stage.play.paths, stage.spec, stage.play.base)
 
 
 def test_a_stopped_trial_is_tried_again_with_what_the_user_says(start: Start) -> None:
