@@ -115,14 +115,14 @@ def _span(seconds: float) -> str:
 
 
 def size_bytes(n: float | None) -> str:
-    """An amount of memory with its unit; 1 GB is 1024³ bytes here, as on graphics cards."""
+    """An amount of memory with its unit; 1 GB is 10⁹ bytes, as in study files and commands."""
     if n is None or not math.isfinite(n):
         return MISSING
     value = float(n)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 1000 or unit == "TB":
             return f"{value:.0f} {unit}" if unit == "B" or abs(value) >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
+        value /= 1000
     return MISSING
 
 

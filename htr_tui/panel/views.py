@@ -93,6 +93,12 @@ class StudyView:
         return len(self.facts.directions) > 1
 
     @property
+    def has_nothing_feasible(self) -> bool:
+        """Whether it has complete trials, and each of them breaks a constraint."""
+        is_empty = self.best is None and not self.pareto
+        return bool(self.facts.constraints and self.counts["complete"]) and self.is_loaded and is_empty
+
+    @property
     def budget(self) -> int | None:
         """Trials it may make; None without a limit."""
         return self.facts.trials

@@ -298,7 +298,9 @@ class _Case:
             what = unknown.name or "An exception"
             title = f"{what} at {unknown.place}" if unknown.place else what
             detail = clean_text(unknown.message, 200)
-            return Cause("crash", 0.75, title=title, evidence=(first,), detail=detail and f"It says: {detail}")
+            return Cause(
+                "crash", 0.75, title=title, evidence=(first,), detail=detail and f"It says: {detail.rstrip('.')}."
+            )
         bare = last_bare_exception(lines, self.quoted_lines(), 20 if self.failed else 5)
         if bare is None or (self.failed is None and (self.survived(bare) or self.has_ignored())):
             return None

@@ -16,14 +16,14 @@ from htr_tui.panel.app import HtrApp
 from htr_tui.panel.commands import CommandResult
 from htr_tui.panel.views import GpuView, MachineView
 
-GIB = 1 << 30
+GB = 10**9
 MACHINE = MachineView(
-    gpus=(GpuView(0, "NVIDIA RTX 4000", 11 * GIB, 16 * GIB, 87.0, 66.0, 110.0),),
+    gpus=(GpuView(0, "NVIDIA RTX 4000", 11 * GB, 16 * GB, 87.0, 66.0, 110.0),),
     cpu_percent=41.0,
-    memory_used=9 * GIB,
-    memory_total=32 * GIB,
+    memory_used=9 * GB,
+    memory_total=32 * GB,
     load=2.5,
-    disk_free=120 * GIB,
+    disk_free=120 * GB,
 )
 SIZES = [(80, 24), (120, 40), (200, 60)]
 

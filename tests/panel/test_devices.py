@@ -25,23 +25,23 @@ from htr_tui.panel.store import Store
 from htr_tui.panel.views import DeviceView, HolderView, MachineView, ProcessView
 from htr_tui.panel.widgets.trial_table import VirtualTable
 from tests.fakes.studies import build_study
-from tests.panel.driving import GIB, MACHINE, SIZES, Driver, open_panel
+from tests.panel.driving import GB, MACHINE, SIZES, Driver, open_panel
 from tests.panel.studies import build_waiting, study_view
 from tests.panel.test_feeds import Target
 
-OURS = HolderView("loss-weights", "anna", 23, 10 * GIB, 11 * GIB, is_here=True)
+OURS = HolderView("loss-weights", "anna", 23, 10 * GB, 11 * GB, is_here=True)
 THEIRS = HolderView("sweep", "ben", priority=5, since=0.0)
 DEVICES = (
     DeviceView(
-        "gpu0", "NVIDIA RTX 4000", used_bytes=13 * GIB, total_bytes=16 * GIB, load=87.0, temperature=66.0,
+        "gpu0", "NVIDIA RTX 4000", used_bytes=13 * GB, total_bytes=16 * GB, load=87.0, temperature=66.0,
         power_w=110.0, power_limit_w=130.0, holders=(OURS,), wishes=(THEIRS,),
         processes=(
-            ProcessView(4242, 10 * GIB, "anna", "python train.py", "loss-weights", 23),
-            ProcessView(777, 3 * GIB, "carl", "Xorg [/foo]"),
+            ProcessView(4242, 10 * GB, "anna", "python train.py", "loss-weights", 23),
+            ProcessView(777, 3 * GB, "carl", "Xorg [/foo]"),
         ),
     ),
     DeviceView("gpu1", "NVIDIA RTX 4000", state="lost"),
-    DeviceView("gpu2/0", "MIG 1g.5gb", kind="mig", used_bytes=1 * GIB, total_bytes=5 * GIB),
+    DeviceView("gpu2/0", "MIG 1g.5gb", kind="mig", used_bytes=1 * GB, total_bytes=5 * GB),
     DeviceView("gpu3", "NVIDIA RTX 4000", state="prohibited", is_visible=False, temperature=95.0),
 )  # fmt: skip
 BUSY = replace(MACHINE, devices=DEVICES, driver="570.12")
@@ -107,7 +107,7 @@ async def test_enter_opens_the_trial_of_a_process_and_nothing_else(tmp_path: Pat
 
 async def test_a_machine_without_a_gpu_shows_its_running_trials(tmp_path: Path) -> None:
     build_study(tmp_path / "runs", "loss-weights", trials=24, running=2)
-    machine = MachineView(gpu_error="no NVIDIA driver here", cpu_percent=3.0, memory_used=GIB, memory_total=2 * GIB)
+    machine = MachineView(gpu_error="no NVIDIA driver here", cpu_percent=3.0, memory_used=GB, memory_total=2 * GB)
     async with open_panel(tmp_path, "loss-weights", size=(80, 24), sampler=lambda: machine) as driver:
         await go_to_devices(driver)
         await driver.see("No GPU: no NVIDIA driver here", "on the processor", "loss-weights #23", "loss-weights #22")
@@ -204,17 +204,17 @@ def test_the_board_and_the_driver_become_devices_with_holders(tmp_path: Path, he
     ours = ClaimBoard(folder, study="mine", path=runs / "mine")
     theirs = ClaimBoard(folder, study="mine", path=tmp_path / "elsewhere" / "mine", priority=7)
     with ours.choosing() as board:
-        held.append(ours.claim(board, "GPU-1", label="gpu0", trial=3, attempt=1, expected_bytes=5 * GIB))
+        held.append(ours.claim(board, "GPU-1", label="gpu0", trial=3, attempt=1, expected_bytes=5 * GB))
     with theirs.choosing() as board:
-        theirs.wish(board, frozenset({"GPU-1"}), GIB)
+        theirs.wish(board, frozenset({"GPU-1"}), GB)
     held[0].write(runner=os.getpid())
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        processes = (GpuProcess(child.pid, 2 * GIB), GpuProcess(1, GIB))
-        cut = GpuInstance(0, "MIG-1", "MIG 1g", GIB, 5 * GIB)
+        processes = (GpuProcess(child.pid, 2 * GB), GpuProcess(1, GB))
+        cut = GpuInstance(0, "MIG-1", "MIG 1g", GB, 5 * GB)
         gpus = (
-            GpuSample(0, "GPU-1", "RTX", 4 * GIB, 16 * GIB, 50.4, 60.0, 99.6, 130.0, processes),
-            GpuSample(1, "GPU-2", "A100", GIB, 40 * GIB, is_mig=True, instances=(cut,)),
+            GpuSample(0, "GPU-1", "RTX", 4 * GB, 16 * GB, 50.4, 60.0, 99.6, 130.0, processes),
+            GpuSample(1, "GPU-2", "A100", GB, 40 * GB, is_mig=True, instances=(cut,)),
             GpuSample(2, "GPU-3", "RTX", is_lost=True),
         )
         report, host = DeviceReport(gpus, driver="570"), sample_host(tmp_path)
@@ -225,11 +225,11 @@ def test_the_board_and_the_driver_become_devices_with_holders(tmp_path: Path, he
         theirs.withdraw()
     card, instance, lost = machine.devices
     assert (card.label, instance.label, lost.label) == ("gpu0", "gpu1/0", "gpu2")
-    assert [(h.study, h.trial, h.is_here, h.expected_bytes) for h in card.holders] == [("mine", 3, True, 5 * GIB)]
+    assert [(h.study, h.trial, h.is_here, h.expected_bytes) for h in card.holders] == [("mine", 3, True, 5 * GB)]
     assert [(w.study, w.priority, w.is_here) for w in card.wishes] == [("mine", 7, False)]
     assert {(p.pid, p.study, p.trial) for p in card.processes} == {(child.pid, "mine", 3), (1, None, None)}
     assert (card.load, card.power_w, lost.state, lost.is_visible) == (50.0, 100.0, "lost", False)
-    assert instance.total_bytes == 5 * GIB
+    assert instance.total_bytes == 5 * GB
     assert [gpu.index for gpu in machine.gpus] == [0, 1, 2]
     assert json.dumps(record)
 

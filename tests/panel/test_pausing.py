@@ -53,7 +53,7 @@ async def test_the_banner_of_another_study_says_where_to_go(tmp_path: Path) -> N
     async with open_panel(tmp_path) as driver:
         await driver.see("started. D diagnoses it")
         await driver.press("down")
-        await driver.see("Go to paused")
+        await driver.see("On its row: D diagnosis, P continue, s stop.")
         await driver.press("enter")
         await driver.wait(lambda: driver.app.panel.study == "other")
         assert banner(driver) == ""

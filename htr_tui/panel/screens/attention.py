@@ -25,17 +25,17 @@ def long_ago(t: float | None, now: float) -> str:
     return "just now" if t is not None and 0 <= now - t < FRESH_S else format.clock_ago(t, now)
 
 
-def banner_text(study: StudyView | None, now: float, is_here: bool = True) -> tuple[str, str]:
+def banner_text(study: StudyView | None, now: float, elsewhere: str = "") -> tuple[str, str]:
     """What cannot wait and what to press; empty for a study that does well or was paused on purpose.
 
-    `is_here`: the keys of the screen are about this study.
+    `elsewhere`: where the keys are about this study, if not here.
     """
     if study is None or not study.has_paused_itself or study.state == "finished":
         return "", ""
     text = pause_text(study, now)
     loud = f"!! {study.name}: PAUSED BY ITSELF{text.removeprefix('paused by itself')}"
-    if not is_here:
-        return loud, f"Nothing new is started in it. Go to {study.name}: D diagnoses it, P continues it, s stops it."
+    if elsewhere:
+        return loud, f"Nothing new is started in it. {elsewhere}: D diagnosis, P continue, s stop."
     if study.state == "paused":
         return loud, "Nothing new is started. D diagnoses it, P continues it, s stops it."
     return loud, "Nobody supervises it now. D diagnoses it, l goes on with it."

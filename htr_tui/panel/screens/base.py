@@ -100,8 +100,7 @@ class PanelScreen(Screen[None]):
         """Show the newest state in header, banner and key bar."""
         self.query_one(HeaderLine).show(self.header_parts())
         loud = self.loud_study()
-        is_here = loud is not None and loud.name == self.current_study()
-        text, advice = banner_text(loud, self.panel.clock(), is_here)
+        text, advice = banner_text(loud, self.panel.clock(), self.keys_elsewhere(loud))
         self.query_one(Banner).show(text, advice, self.app.size.width)
         self.query_one(KeyBar).show(self.key_hints())
 
@@ -112,6 +111,10 @@ class PanelScreen(Screen[None]):
     def loud_study(self) -> StudyView | None:
         """The study whose troubles the banner tells."""
         return self.panel.store.study(self.panel.study)
+
+    def keys_elsewhere(self, loud: StudyView | None) -> str:
+        """Where the keys are about that study; empty if here."""
+        return "" if loud is None or loud.name == self.current_study() else "On its row"
 
     def title_of(self, action_id: str) -> str:
         """What an action is called just now."""

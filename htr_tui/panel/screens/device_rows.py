@@ -10,7 +10,7 @@ from htr_tui.journal.records import TrialRecord
 from htr_tui.panel import format
 from htr_tui.panel.frame.lines import Lines, Look, Piece
 from htr_tui.panel.frame.sparkline import sparkline
-from htr_tui.panel.screens.trial_columns import GIB, elapsed
+from htr_tui.panel.screens.trial_columns import GB, elapsed
 from htr_tui.panel.views import DeviceView, HolderView, LiveAttempt, MachineView, ProcessView, StudyView
 from htr_tui.panel.widgets.meter import FULL_BAD, FULL_WARN, HOT_BAD, HOT_WARN
 from htr_tui.panel.widgets.table_rows import Cell, CellValue, Column
@@ -249,8 +249,8 @@ def _describe_host(lines: Lines, machine: MachineView) -> None:
 def _memory(used: int | None, total: int | None) -> str:
     if used is None and not total:
         return format.MISSING
-    told = f"{used / GIB:.1f}" if used is not None else format.MISSING
-    return f"{told}/{total / GIB:.0f} GB" if total else f"{told} GB"
+    told = f"{used / GB:.1f}" if used is not None else format.MISSING
+    return f"{told}/{total / GB:.0f} GB" if total else f"{told} GB"
 
 
 def _look(value: float | None, warn: float, bad: float) -> Look:

@@ -26,6 +26,7 @@ from htr_tui.panel.screens.device_rows import (
     device_rows,
 )
 from htr_tui.panel.screens.headline import stale_parts
+from htr_tui.panel.views import StudyView
 from htr_tui.panel.widgets.trial_table import VirtualTable
 
 ROWS_OF_PROCESSES = 5
@@ -97,7 +98,7 @@ class DevicesScreen(PanelScreen):
         parts = [HeaderPart("Devices", "name", 0)]
         if machine is not None:
             count = len(machine.devices)
-            parts.append(HeaderPart("1 device" if count == 1 else f"{count} devices", "plain", 1))
+            parts.append(HeaderPart({0: "no GPU", 1: "1 device"}.get(count, f"{count} devices"), "plain", 1))
             if lost := sum(device.state == "lost" for device in machine.devices):
                 parts.append(HeaderPart(f"! {lost} lost", "bad", 0))
             if machine.driver:
@@ -110,6 +111,10 @@ class DevicesScreen(PanelScreen):
         return [*parts, *stale_parts(self.panel)]
 
     # -- what the user does ----------------------------------------------------------------------------------------
+
+    def keys_elsewhere(self, loud: StudyView | None) -> str:
+        """Here are no keys for a study."""
+        return "On its trials (2)" if loud is not None else ""
 
     def current_row(self) -> DeviceRow | None:
         """The row under the cursor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from htr_tui.panel import format
 from htr_tui.panel.frame.header import HeaderPart
 from htr_tui.panel.screens.context import PanelContext
-from htr_tui.panel.screens.trial_columns import GIB, elapsed, value_digits
+from htr_tui.panel.screens.trial_columns import GB, elapsed, value_digits
 from htr_tui.panel.views import GpuView, StudyView
 from htr_tui.text import clean_text
 
@@ -40,6 +40,8 @@ def study_parts(panel: PanelContext, study: StudyView | None) -> list[HeaderPart
         parts.append(HeaderPart(f"best #{study.best.number} {value}", "good", 2, is_right=True))
     elif study.pareto:
         parts.append(HeaderPart(f"{len(study.pareto)} on the Pareto front", "good", 2, is_right=True))
+    elif study.has_nothing_feasible:
+        parts.append(HeaderPart("none feasible", "warn", 2, is_right=True))
     if study.waiting and study.state == "running":
         parts.append(HeaderPart(f"waits: {clean_text(study.waiting, 44)}", "warn", 2))
     parts += gpu_parts(panel)
@@ -94,7 +96,7 @@ def gpu_text(gpu: GpuView, ascii: bool) -> str:
     text = f"gpu{gpu.index}"
     if gpu.used_bytes is not None and gpu.total_bytes:
         share = gpu.used_bytes / gpu.total_bytes
-        text += f" {format.bar(share, 8, ascii)} {gpu.used_bytes / GIB:.1f}/{gpu.total_bytes / GIB:.0f} GB"
+        text += f" {format.bar(share, 8, ascii)} {gpu.used_bytes / GB:.1f}/{gpu.total_bytes / GB:.0f} GB"
     if gpu.load is not None:
         text += f" {gpu.load:.0f}%"
     return text

@@ -35,9 +35,9 @@ async def promote(app: App[Any], panel: PanelContext, name: str | None, number: 
     lines = Lines(form_width(app), panel.is_ascii)
     lines.wrap("One run with these parameters, outside of the search: a study of its own, started at once.", limit=3)
     lines.blank()
-    describe_params(lines, effective_params(trial))
+    describe_params(lines, effective_params(trial), is_short=False)
     fields = [
-        FormField("set", "overrides", "", "K=V, separated by blanks", "train.epochs=100"),
+        FormField("set", "overrides", "", "K=V, separated by blanks", "such as train.epochs=100"),
         FormField("name", "name", "", "of the new study", f"{name}-promoted-{trial.number}"),
     ]
 

@@ -36,8 +36,10 @@ def show_value(value: Any, digits: int = 2) -> str:
 
 
 def compact_number(value: float) -> str:
-    """About four significant digits, the same number of decimals for numbers of the same size."""
+    """About four significant digits, the same number of decimals for numbers of the same size; tiny ones as 4.1e-4."""
     size = abs(value)
+    if 1e-9 <= size < 1e-3:
+        return f"{value:.1e}".replace("e-0", "e-")
     if value == 0 or size >= 100:
         return format.number(value, 1)
     if size >= 10:

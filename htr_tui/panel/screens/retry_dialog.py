@@ -50,7 +50,7 @@ class RetryDialog(Dialog[RetryChoice | None]):
         choices = [Choice(fix.name, fix.title, fix.effect) for fix in self._fixes]
         yield ChoiceList(choices, is_ascii=self._is_ascii, id="choices")
         yield Static("overrides (K=V, separated by blanks)", id="label", markup=False)
-        yield Input(_overrides_text(self._fixes[0]), placeholder="train.batch=4", id="overrides", compact=True)
+        yield Input(_overrides_text(self._fixes[0]), placeholder="such as train.batch=4", id="overrides", compact=True)
         yield Static("", id="mistake", markup=False)
 
     @on(OptionList.OptionHighlighted)

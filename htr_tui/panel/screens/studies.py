@@ -78,7 +78,10 @@ class StudiesScreen(PanelScreen):
         if study is not None:
             running = study.running[:16]
             trials = {n: trial for n in running if (trial := self.panel.store.trial(study.name, n)) is not None}
-            describe_study(lines, study, trials, self.panel.store.live(study.name), self.panel.clock())
+            loud = self.loud_study()
+            is_told = loud is not None and loud.name == study.name
+            live = self.panel.store.live(study.name)
+            describe_study(lines, study, trials, live, self.panel.clock(), is_told=is_told)
         pane.show(lines.lines)
 
     def header_parts(self) -> Sequence[HeaderPart]:
@@ -131,13 +134,15 @@ class StudiesScreen(PanelScreen):
             self.post_message(StudyOpened(study))
 
     def current_trial(self) -> int | None:
-        """A running trial of the study under the cursor, or its best."""
+        """A running trial of the study under the cursor, its best, one of its front, or its newest."""
         study = self.panel.store.study(self.current_study())
         if study is None:
             return None
         if study.running:
             return study.running[-1]
-        return study.best.number if study.best is not None else None
+        if study.best is not None:
+            return study.best.number
+        return min(study.pareto) if study.pareto else study.total - 1 if study.total else None
 
     def action_show_trial(self) -> None:
         """Open that trial."""

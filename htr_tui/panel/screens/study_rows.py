@@ -26,13 +26,16 @@ STATE_KINDS: Final[Mapping[str, Kind]] = {
 COLUMNS: Final = (
     Column("study", "study", 16, stretch=True),
     Column("state", "state", 13),
-    Column("bar", "progress", 10),
+    Column("bar", "progress", 8),
     Column("done", "ended", 9, "right"),
     Column("failed", "failed", 6, "right"),
-    Column("best", "best", 15, "right"),
+    Column("best", "best", 13, "right"),
 )
 WIDE_COLUMNS: Final = (
-    *COLUMNS,
+    *COLUMNS[:2],
+    Column("bar", "progress", 10),
+    *COLUMNS[3:-1],
+    Column("best", "best", 15, "right"),
     Column("running", "running", 8, "right"),
     Column("pruned", "pruned", 7, "right"),
     Column("last", "last event", 12, "right"),
@@ -40,6 +43,9 @@ WIDE_COLUMNS: Final = (
 ABOUT: Final = Column("about", "about", 26, stretch=True)
 ROOMY: Final = 150
 """Columns of the screen from which on the last column has room beside all others."""
+NAME_WIDE: Final = 34
+NAME_ROOMY: Final = 48
+"""Cells that a study's name gets at most where the last column stands beside it."""
 RUNNING_SHOWN: Final = 8
 NOTES_SHOWN: Final = 6
 
@@ -50,10 +56,10 @@ def study_columns(studies: Sequence[StudyView], width: int, is_wide: bool) -> tu
         return COLUMNS
     if not any(about_text(study, 0.0) for study in studies):
         return WIDE_COLUMNS
-    name = Column("study", "study", 30)
-    if width >= ROOMY:
-        return (name, *WIDE_COLUMNS[1:], ABOUT)
-    return (Column("study", "study", 24), *COLUMNS[1:], ABOUT)
+    is_roomy = width >= ROOMY
+    longest = max(len(study.name) for study in studies)
+    name = Column("study", "study", max(16, min(longest, NAME_ROOMY if is_roomy else NAME_WIDE)))
+    return (name, *(WIDE_COLUMNS[1:] if is_roomy else COLUMNS[1:]), ABOUT)
 
 
 class StudyRows:
@@ -66,6 +72,7 @@ class StudyRows:
         self._now = now
         self._is_ascii = is_ascii
         self._keys = [column.key for column in columns]
+        self._bar = next((column.width for column in columns if column.key == "bar"), 8)
 
     def __len__(self) -> int:
         """Number of studies."""
@@ -84,7 +91,9 @@ class StudyRows:
         cells: dict[str, CellValue] = {
             "study": study.name,
             "state": state_cell(study, ascii),
-            "bar": Cell(format.bar(share_ended(study), 10, ascii), "accent" if study.state == "running" else "muted"),
+            "bar": Cell(
+                format.bar(share_ended(study), self._bar, ascii), "accent" if study.state == "running" else "muted"
+            ),
             "done": _ended(study),
             "failed": Cell(f"{'!' if ascii else '⚑'} {failed}" if failed else ("!" if has_alert else ""), "bad"),
             "best": best_text(study),
@@ -125,15 +134,23 @@ def best_text(study: StudyView) -> CellValue:
     """`#17 31.42`, or nothing yet; the front of a study with several objectives."""
     if study.pareto:
         return f"front of {len(study.pareto)}"
+    if study.has_nothing_feasible:
+        return Cell("none feasible", "warn")
     if study.best is None or study.best.value is None:
         return Cell(format.MISSING, "muted")
     return f"#{study.best.number} {format.number(study.best.value, value_digits(study.best.value))}"
 
 
 def describe_study(
-    lines: Lines, study: StudyView, trials: Mapping[int, TrialRecord], live: Mapping[int, LiveAttempt], now: float
+    lines: Lines,
+    study: StudyView,
+    trials: Mapping[int, TrialRecord],
+    live: Mapping[int, LiveAttempt],
+    now: float,
+    *,
+    is_told: bool = False,
 ) -> None:
-    """Everything about a study that a row has no room for."""
+    """Everything about a study that a row has no room for; `is_told`: the banner says why it paused."""
     lines.add((study.name, "bold"))
     if not study.is_loaded:
         lines.add((f"reading its journal, {study.total} trials so far", "dim"))
@@ -143,7 +160,11 @@ def describe_study(
         lines.wrap(origin, "accent", limit=2)
     if study.facts.imported is not None:
         lines.wrap(f"from {study.facts.imported.url}", "dim", limit=2)
-    _describe_supervisor(lines, study, now)
+    _describe_supervisor(lines, study, now, is_told)
+    if study.has_nothing_feasible:
+        lines.wrap(
+            "no complete trial keeps the constraints, so none is the best; D says which is broken", "warn", limit=2
+        )
     _describe_running(lines, study, trials, live, now)
     if study.best is not None:
         lines.heading("best")
@@ -171,7 +192,7 @@ def best_value(study: StudyView) -> str:
     return f"{value}  {' , '.join(study.facts.objectives)}"
 
 
-def _describe_supervisor(lines: Lines, study: StudyView, now: float) -> None:
+def _describe_supervisor(lines: Lines, study: StudyView, now: float, is_told: bool) -> None:
     supervisor = study.supervisor
     where = f"pid {supervisor.pid} on {supervisor.host}" if supervisor.pid is not None else ""
     if study.facts.imported is not None:
@@ -179,7 +200,8 @@ def _describe_supervisor(lines: Lines, study: StudyView, now: float) -> None:
         return
     if study.paused is not None and study.state != "finished":
         keys = "P continues it" if study.state == "paused" else "l goes on with it"
-        lines.wrap(f"{pause_text(study, now)}; {keys}", "bad" if study.has_paused_itself else "warn", limit=5)
+        text = f"paused by itself {long_ago(study.paused.t, now)}" if is_told else pause_text(study, now)
+        lines.wrap(f"{text}; {keys}", "bad" if study.has_paused_itself else "warn", limit=5)
     if study.waiting and study.is_active:
         lines.wrap(f"waits: {study.waiting}", "warn", limit=4)
     if study.is_active:

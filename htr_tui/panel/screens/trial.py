@@ -32,7 +32,7 @@ from htr_tui.panel.screens.trial_metrics import MetricsPane
 from htr_tui.panel.screens.trial_pictures import PicturesPane
 from htr_tui.panel.screens.trial_system import SystemPane
 from htr_tui.panel.views import AttemptFiles, TrialFiles
-from htr_tui.panel.widgets.log_view import LogView
+from htr_tui.panel.widgets.log_view import NO_LOG_YET, LogView
 
 TABS: Final = ("metrics", "log", "pictures", "config", "finding", "system")
 
@@ -170,6 +170,9 @@ class TrialScreen(PanelScreen):
         if attempt is None or self.panel.study is None or self.panel.trial is None:
             log.show_log(None)
             return
+        study = self.panel.store.study(self.panel.study)
+        is_imported = study is not None and study.facts.imported is not None
+        log.missing_note = "No log: an imported trial comes without one." if is_imported else NO_LOG_YET
         paths = StudyPaths(self.panel.runs / self.panel.study).attempt(self.panel.trial, attempt.number)
         log.show_log(paths.log)
 

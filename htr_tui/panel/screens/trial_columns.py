@@ -30,7 +30,8 @@ BY_WORDS: Final[Mapping[str, str]] = {"hand": "by hand", "warm_start": "warm sta
 
 PARAMETERS_SHOWN: Final = 24
 FIXED: Final = frozenset({"trial", "state"})
-GIB: Final = 1024**3
+GB: Final = 1e9
+"""Bytes of a GB, everywhere: in study files (`expect_gpu_gb`), commands and reasons for waiting too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def _show_time(trial: TrialRecord, context: CellContext) -> CellValue:
 def _show_memory(trial: TrialRecord, context: CellContext) -> CellValue:
     live = context.live.get(trial.number)
     peak = max(trial.peak_gpu_bytes or 0, (live.gpu_bytes or 0) if live and trial.state == "running" else 0)
-    return f"{peak / GIB:.1f}" if peak else ""
+    return f"{peak / GB:.1f}" if peak else ""
 
 
 def _show_finding(trial: TrialRecord, context: CellContext) -> CellValue:

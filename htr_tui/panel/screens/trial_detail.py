@@ -14,6 +14,7 @@ from htr_tui.panel.screens.metrics import merge_attempts, metric_names, trend
 from htr_tui.panel.screens.parameters import compact_number, describe_set, short_names, show_exact
 from htr_tui.panel.screens.trial_columns import by_words, elapsed, epoch_of, value_digits
 from htr_tui.panel.views import LiveAttempt, StudyView, TrialFiles
+from htr_tui.text import clean_text
 
 ABORTED: Final = "A rule under `abort` in the study file struck: it was given up early; nothing crashed."
 METRICS_SHOWN: Final = 8
@@ -154,10 +155,12 @@ def _usable_fixes(finding: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     return [fix for fix in fixes if isinstance(fix, dict)] if isinstance(fixes, list) else []
 
 
-def describe_params(lines: Lines, params: Mapping[str, Any], limit: int = PARAMETERS_SHOWN) -> None:
-    """Parameters, one a line."""
-    shown = short_names(params)
-    width = min(18, max((len(name) for name in shown.values()), default=0))
+def describe_params(
+    lines: Lines, params: Mapping[str, Any], limit: int = PARAMETERS_SHOWN, *, is_short: bool = True
+) -> None:
+    """Parameters, one a line; by their whole names where these are to be typed."""
+    shown = short_names(params) if is_short else {name: clean_text(name, 60) for name in params}
+    width = min(18 if is_short else 40, max((len(name) for name in shown.values()), default=0))
     for name in list(params)[:limit]:
         lines.add((f"{shown[name][:width]:<{width}}  ", "dim"), show_exact(params[name]))
     if len(params) > limit:

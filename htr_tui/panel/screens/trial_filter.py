@@ -34,7 +34,7 @@ _FIELDS: Final[Mapping[str, Callable[[TrialRecord], Any]]] = {
     "label": lambda trial: trial.label,
     "by": lambda trial: by_words(trial),
     "feasible": lambda trial: "yes" if trial.is_feasible else "no",
-    "gb": lambda trial: None if trial.peak_gpu_bytes is None else trial.peak_gpu_bytes / 1024**3,
+    "gb": lambda trial: None if trial.peak_gpu_bytes is None else trial.peak_gpu_bytes / 1e9,
 }
 
 

@@ -11,7 +11,7 @@ from textual.widgets import Static
 from htr_tui.journal.records import AttemptRecord
 from htr_tui.panel import format
 from htr_tui.panel.frame.lines import Lines, to_content
-from htr_tui.panel.screens.trial_columns import GIB
+from htr_tui.panel.screens.trial_columns import GB
 from htr_tui.panel.views import AttemptFiles
 from htr_tui.panel.widgets.curve_chart import CurveChart
 
@@ -41,9 +41,9 @@ class SystemPane(VerticalScroll):
         system: Rows = files.system if files is not None else ()
         devices: Rows = files.devices if files is not None else ()
         start = attempt.started if attempt is not None and attempt.started is not None else _first(system, devices)
-        self._draw("rss", system, 1, GIB, start)
+        self._draw("rss", system, 1, GB, start)
         self._draw("cpu", system, 2, 1.0, start)
-        self._draw("gpu", devices, 1, GIB, start)
+        self._draw("gpu", devices, 1, GB, start)
         self._draw("load", devices, 2, 1.0, start)
         self.query_one("#peaks", Static).update(to_content(self._peaks(attempt, files, system, devices).lines))
 

@@ -50,6 +50,9 @@ class LogNews:
     """None if no lines were asked for."""
 
 
+NO_LOG_YET: Final = "No log yet. It begins with the first line that the trainer writes."
+
+
 class LogView(Vertical):
     """Shows the log of an attempt: `show_log`, `go_to_line`, `set_evidence`; `/` searches."""
 
@@ -116,6 +119,8 @@ class LogView(Vertical):
         self._query = ""
         self._search_note = ""
         self._failure = ""
+        self.missing_note = NO_LOG_YET
+        """What stands there while there is no file."""
 
     def compose(self) -> ComposeResult:
         """The lines and the search field below them."""
@@ -386,7 +391,7 @@ class LogView(Vertical):
         if news.error is not None:
             return f"The log cannot be read: {news.error}."
         if news.is_missing:
-            return "No log yet. It begins with the first line that the trainer writes."
+            return self.missing_note
         return "Reading the log." if news.has_more else "The log is empty so far."
 
     def _show_state(self) -> None:

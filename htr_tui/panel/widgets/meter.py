@@ -16,7 +16,7 @@ from textual.widget import Widget
 from htr_tui.panel.format import bar, is_ascii_terminal, number, to_ascii
 from htr_tui.text import clean_text
 
-GB: Final = 1024**3
+GB: Final = 1e9
 FULL_WARN, FULL_BAD = 0.90, 0.97
 """Shares of memory from which the strip warns."""
 

@@ -415,7 +415,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self.scroll_to(y=max(0, min(top, self._cache.count - self._page())), animate=False, force=True)
 
     def _lay_out_columns(self) -> None:
-        self._columns_layout.stretch(self.size.width)
+        self._columns_layout.stretch(self.size.width - self.scrollbar_size_vertical)
         self._drawn.clear()
         self._header_halves = None
         self.virtual_size = Size(self._columns_layout.width, HEADER + self._cache.count)
