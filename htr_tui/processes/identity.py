@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -76,12 +77,19 @@ class ProcessIdentity:
         return self.is_here() and start_ticks(self.pid) == self.ticks
 
     def send(self, signal: int) -> bool:
-        """Signal it, and never a stranger; False if it is gone or not ours to signal."""
+        """Signal it, and never a stranger; False if it is gone or not ours to signal.
+
+        OSError where the system has no room for the attempt: it may live, and was not told.
+        """
         if not self.is_here():
             return False
         try:
             handle = os.pidfd_open(self.pid)
-        except (OSError, OverflowError):
+        except OverflowError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                raise
             return False
         try:
             import signal as signals

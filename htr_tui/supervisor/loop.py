@@ -204,6 +204,8 @@ class Supervisor:
         reason = decide.end_of_study(fold, wants_more=self._starter.wants_new())
         if reason == "stopped":
             self._requests.park_queued()
+        elif self._requests.has_put_off:
+            return None  # a trial was asked for, and is made as soon as the search's storage answers
         if reason is not None:
             if not self._memory.settle(fold) or self._requests.are_new():
                 return None

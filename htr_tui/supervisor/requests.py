@@ -54,6 +54,11 @@ class Requests:
             command.path.unlink(missing_ok=True)
         return bool(commands)
 
+    @property
+    def has_put_off(self) -> bool:
+        """Whether something was asked for that has to wait for the search's storage."""
+        return bool(self._put_off)
+
     def are_new(self) -> bool:
         """Whether something was asked for since the last `take`."""
         return any(command.path.name not in self._put_off for command in pending_commands(self._ledger.paths)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -98,3 +99,14 @@ def test_garbage_is_no_presence(tmp_path: Path) -> None:
     assert read_presence(record) is None
     record.write_bytes(b"\xff{")
     assert read_presence(record) is None
+
+
+def test_a_signal_that_there_was_no_room_for_is_not_taken_for_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = ProcessIdentity.current()
+
+    def refuse(pid: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(OSError, match="Too many"):
+        me.send(0)

@@ -298,6 +298,23 @@ def test_a_command_that_comes_at_the_very_end_is_still_obeyed(start: Start) -> N
     assert stage.fold.trials[0].state == "complete"
 
 
+def test_a_study_does_not_finish_over_a_trial_that_the_user_asked_for(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = start()
+    stage.ticks(4)
+    ask = MemoryStore.ask
+    monkeypatch.setattr(memory, "SETTLE_S", 0.0)
+    monkeypatch.setattr(memory, "RETRY_S", 0.0)
+    assert len(stage.fold.trials) == 3
+    monkeypatch.setattr(MemoryStore, "ask", failing(StorageError("the database is locked")))
+    send_command(stage.play.paths, "enqueue", params={"x": 0.5}, label=None)
+    assert stage.ticks() is None
+    monkeypatch.setattr(MemoryStore, "ask", ask)
+    assert stage.ticks() == "finished"
+    assert len(stage.fold.trials) == 4
+
+
 def test_an_attempt_that_a_cut_journal_forgot_is_taken_back_when_its_trial_ends(start: Start) -> None:
     """The journal knows attempt 1 only; a runner has claimed attempt 2, which the user had asked for."""
     stage = start({(0, 1): "complete"})
@@ -313,6 +330,25 @@ def test_an_attempt_that_a_cut_journal_forgot_is_taken_back_when_its_trial_ends(
     stage.spec.retries.clear()
     stage.ticks(2)
     assert [a.number for a in stage.fold.trials[0].attempts] == [1, 2]
+
+
+def test_a_stop_that_could_not_be_told_is_told_again(start: Start) -> None:
+    stage = start()
+    stage.ticks(1)
+    stop, calls = stage.executor.stop, []
+
+    def tell_at_the_second_try(attempt: AttemptPaths, *, now: bool) -> None:
+        calls.append(attempt)
+        if len(calls) <= 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        stop(attempt, now=now)
+
+    stage.executor.stop = tell_at_the_second_try  # type: ignore[method-assign]
+    send_command(stage.play.paths, "stop")
+    for _ in range(3):
+        stage.supervisor._guarded_tick()
+    assert all(a.stop == "stop" for a in stage.play.world.attempts.values())
+    assert stage.ticks() == "stopped"
 
 
 def test_what_ended_by_itself_is_judged_by_its_own_end(start: Start) -> None:
