@@ -173,3 +173,10 @@ def test_an_unknown_crash_can_be_tried_again() -> None:
     assert finding.title == "ZeroDivisionError at /opt/t/train.py:60"
     assert finding.suggested_fix is not None
     assert finding.suggested_fix.name == "retry"
+
+
+def test_a_number_that_no_float_can_be_is_no_value() -> None:
+    context = TriageContext(params={"batch_size": 10**400})
+    finding = classify(Log([LogLine(1, TORCH_OWN)]), ExitFacts(exit_code=1), context)
+    assert finding.category == "gpu_oom"
+    assert not any(fix.set for fix in finding.fixes)

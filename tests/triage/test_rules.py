@@ -54,3 +54,16 @@ def test_a_mistake_in_the_rules_is_named(old: str, new: str, message: str) -> No
 )
 def test_the_first_test_is_a_literal_that_every_match_holds(pattern: str, literal: str) -> None:
     assert literal_of(pattern) == literal
+
+
+def test_no_pattern_begins_with_a_repeat_without_end() -> None:
+    """It would be tried again at each character of a long line of digits or letters: seconds a line."""
+    rules = load_rules()
+    regexes = [rules.progress, *rules.harmless, *rules.frameworks.values()]
+    for rule in rules.rules:
+        regexes += [pattern.regex for pattern in rule.patterns]
+        regexes += [*rule.unless, *rule.needs, *rule.forbids, *rule.recovers]
+    endless = re.compile(r"(?:^|\(\?i:)(?:\(\?i\))?(?:\\[dwsDWS]|\.|\[[^\]]*\])[*+]")
+    assert endless.search(r"(?i:\d+%)|x")
+    assert endless.match(r"(?i)\w*loss")
+    assert [regex.pattern for regex in regexes if endless.search(regex.pattern)] == []
