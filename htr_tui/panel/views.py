@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from htr_tui.journal.fold import Note
-from htr_tui.journal.records import TRIAL_STATES, Pause, StudyFacts, StudyState, TrialRecord, TrialState
+from htr_tui.journal.records import TRIAL_STATES, Note, Pause, StudyFacts, StudyState, TrialRecord, TrialState
 
 Liveness = Literal["alive", "dead", "elsewhere", "none"]
 

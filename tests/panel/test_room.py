@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from textual.content import Content
+
 from htr_tui.journal.records import StudyFacts, TrialState
 from htr_tui.panel.screens.parameters import compact_number
 from htr_tui.panel.screens.study_rows import best_text
 from htr_tui.panel.widgets.table_rows import Cell
 from tests.fakes.studies import build_study
-from tests.panel.driving import MACHINE, Driver, open_panel
+from tests.panel.driving import MACHINE, SIZES, Driver, open_panel
 from tests.panel.studies import build_front, build_imported, build_paused, change_facts, study_view, tell
 
 
@@ -91,3 +94,15 @@ def test_tiny_numbers_keep_two_digits() -> None:
         "4.1e-4", "-4.1e-4", "3.0e-7", "0.0018",
     ]  # fmt: skip
     assert compact_number(1e-12) == "1.00e-12"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_long_diagnosis_is_wrapped_once_beside_its_scroll_bar(tmp_path: Path, size: tuple[int, int]) -> None:
+    build_study(tmp_path / "runs", "broken", trials=30, running=0, failed=30, full_attempts=3)
+    async with open_panel(tmp_path, size=size) as driver:
+        await driver.press("D")
+        await driver.see("What to do")
+        text = driver.app.screen.query_one("#text > Static")
+        content = text.render()
+        assert isinstance(content, Content)
+        assert max(line.cell_length for line in content.split()) <= text.size.width

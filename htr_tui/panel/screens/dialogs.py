@@ -21,7 +21,7 @@ from htr_tui.text import clean_text
 
 Answer = TypeVar("Answer")
 
-TEXT_WIDTH = 66
+TEXT_WIDTH = 65
 
 
 class Dialog(ModalScreen[Answer]):

@@ -116,8 +116,8 @@ class FormDialog(Dialog[CommandResult | None]):
 
 
 def form_width(app: App[Any]) -> int:
-    """Cells of a line of text in a form: its box is as wide as the style sheet says, where the screen is."""
-    return max(20, min(84, app.size.width - 10))
+    """Cells of a line of text in a form beside a scroll bar: its box is as wide as the style sheet and the screen say."""
+    return max(20, min(85, int(app.size.width * 0.96) - 7))
 
 
 class FormInput(Input):
