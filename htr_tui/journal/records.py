@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 TrialState = Literal["queued", "running", "complete", "pruned", "failed", "stopped"]
 AttemptState = Literal["running", "complete", "pruned", "failed", "stopped", "lost"]
@@ -185,3 +185,23 @@ class StudyFacts:
     promoted_from: Origin | None = None
     imported: ForeignSource | None = None
     """Set for a study that was only read from elsewhere: nothing can be run in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the user should know about the study."""
+
+    t: float
+    level: str
+    message: str
+    trial: int | None = None
+
+
+class Report(NamedTuple):
+    """One `attempt_reported`."""
+
+    trial: int
+    attempt: int
+    epoch: int
+    epochs: int | None
+    value: float | None
