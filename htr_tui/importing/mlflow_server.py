@@ -27,7 +27,8 @@ class ServerStore:
 
         for name in ("mlflow", "urllib3"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        self._client: Any = MlflowClient(tracking_uri=url, registry_uri=url)
+        with self._told():
+            self._client: Any = MlflowClient(tracking_uri=url, registry_uri=url)
 
     def experiments(self) -> list[Listed]:
         """Experiments that are not deleted."""

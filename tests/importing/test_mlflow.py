@@ -155,6 +155,8 @@ def test_a_server_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         reader.listed()
     assert "MLFLOW_TRACKING_TOKEN" in caught.value.hint
     assert "secret" not in caught.value.title
+    with pytest.raises(StorageError, match="cannot be read"), open_source(find_source("http://[no", tmp_path)):
+        pass
 
 
 def runs(*metrics: tuple[str, ...], **tags: str) -> list[StoredRun]:
