@@ -22,10 +22,10 @@ STATE_MARKS: Final[Mapping[str, tuple[str, str]]] = {
 
 _ASCII: Final = str.maketrans(
     {
-        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶▔▁", "-"),
+        **dict.fromkeys("─━═╌╍┄┅┈┉╴╶▔▁▂▃", "-"),
         **dict.fromkeys("│┃║╎╏┆┇▏▕▌▐", "|"),
         **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛╔╗╚╝╠╣╦╩╬┣┫┳┻╋▛▜▙▟▀▄", "+"),
-        **dict.fromkeys("█▓■▪▇▆", "#"),
+        **dict.fromkeys("█▓■▪▇▆▅▊▉", "#"),
         **dict.fromkeys("░▒", "."),
         **dict.fromkeys("—–−‐‑", "-"),
         **dict.fromkeys("‘’‛", "'"),

@@ -9,9 +9,12 @@ import pytest
 from textual.content import Content
 
 from htr_tui.journal.records import StudyFacts, TrialState
+from htr_tui.panel.format import to_ascii
 from htr_tui.panel.screens.parameters import compact_number
+from htr_tui.panel.screens.retry_dialog import RetryDialog
 from htr_tui.panel.screens.study_rows import best_text
 from htr_tui.panel.widgets.table_rows import Cell
+from htr_tui.triage.finding import Fix
 from tests.fakes.studies import build_study
 from tests.panel.driving import MACHINE, SIZES, Driver, open_panel
 from tests.panel.studies import build_front, build_imported, build_paused, change_facts, study_view, tell
@@ -87,6 +90,18 @@ async def test_the_form_of_promotion_has_the_names_that_its_overrides_take(tmp_p
     async with open_panel(tmp_path, "front", size=(80, 24)) as driver:
         await driver.press("p")
         await driver.see("Promote trial", "loss.pixel", "such as train.epochs=100")
+
+
+def test_running_again_without_a_change_is_offered_once() -> None:
+    retry = Fix("retry", "Try again unchanged")
+    batch = Fix("batch", "Halve the batch", set={"train.batch": 4})
+    assert [fix.name for fix in RetryDialog(3, "crash", [retry]).fixes] == ["retry"]
+    assert [fix.name for fix in RetryDialog(3, "crash", [batch]).fixes] == ["batch", "none"]
+    assert [fix.name for fix in RetryDialog(3, "crash", []).fixes] == ["none"]
+
+
+def test_the_ends_of_scroll_bars_have_an_ascii_form() -> None:
+    assert "?" not in to_ascii("▁▂▃▄▅▆▇█▊▉")
 
 
 def test_tiny_numbers_keep_two_digits() -> None:

@@ -43,21 +43,24 @@ class RetryDialog(Dialog[RetryChoice | None]):
             f"Run trial {trial} again", reason, "enter run again   tab edit overrides   esc cancel", is_ascii=is_ascii
         )
         usable = [fix for fix in fixes if fix.applicable]
-        self._fixes: tuple[Fix, ...] = (*usable, Fix(NO_FIX, "without a fix", effect="the same parameters again"))
+        if all(fix.set or fix.env or fix.command for fix in usable):  # a fix that changes nothing is the same choice already
+            usable.append(Fix(NO_FIX, "without a fix", effect="the same parameters again"))
+        self.fixes = tuple(usable)
+        """What can be chosen, in the order of the list."""
 
     def compose_answer(self) -> ComposeResult:
         """Fixes, overrides, and what is wrong with them."""
-        choices = [Choice(fix.name, fix.title, fix.effect) for fix in self._fixes]
+        choices = [Choice(fix.name, fix.title, fix.effect) for fix in self.fixes]
         yield ChoiceList(choices, is_ascii=self._is_ascii, id="choices")
         yield Static("overrides (K=V, separated by blanks)", id="label", markup=False)
-        yield Input(_overrides_text(self._fixes[0]), placeholder="such as train.batch=4", id="overrides", compact=True)
+        yield Input(_overrides_text(self.fixes[0]), placeholder="such as train.batch=4", id="overrides", compact=True)
         yield Static("", id="mistake", markup=False)
 
     @on(OptionList.OptionHighlighted)
     def fill_overrides(self, message: OptionList.OptionHighlighted) -> None:
         """Show what the fix under the cursor sets."""
         message.stop()
-        self.query_one("#overrides", Input).value = _overrides_text(self._fixes[message.option_index])
+        self.query_one("#overrides", Input).value = _overrides_text(self.fixes[message.option_index])
 
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
@@ -72,7 +75,7 @@ class RetryDialog(Dialog[RetryChoice | None]):
             lines.wrap(str(error), "bad")
             self.query_one("#mistake", Static).update(to_content(lines.lines))
             return
-        self.dismiss(choose(self._fixes[row], overrides))
+        self.dismiss(choose(self.fixes[row], overrides))
 
 
 def _editable(fix: Fix) -> dict[str, str]:
