@@ -7,6 +7,7 @@ none of the known ones is a `FormError`, with the place below the value, the all
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -106,9 +107,13 @@ def command_token(value: Any) -> Any:
     return value
 
 
+_UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
+"""What no command line, environment or file of text can hold: NUL, and halves of characters."""
+
+
 def scalar(value: Any) -> bool | int | float | str:
     """A parameter's value: true or false, a finite number, or text."""
-    if isinstance(value, str) and len(value) <= 1000 and "\0" not in value:
+    if isinstance(value, str) and len(value) <= 1000 and not _UNSPEAKABLE.search(value):
         return value
     if isinstance(value, bool) or (isinstance(value, int | float) and abs(value) <= sys.float_info.max):
         return value

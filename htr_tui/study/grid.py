@@ -148,7 +148,9 @@ def _values(parameter: Parameter, points: int) -> Iterator[Any]:
         case FloatParameter(step=float(step)):
             count = _steps(parameter.low, parameter.high, step)
             # Twelve digits take the dust off sums of decimal steps: 0.1 + 2 * 0.1 is meant to be 0.3.
-            yield from (min(float(f"{parameter.low + i * step:.12g}"), parameter.high) for i in range(count))
+            yield from (
+                min(max(float(f"{parameter.low + i * step:.12g}"), parameter.low), parameter.high) for i in range(count)
+            )
         case FloatParameter():
             yield from _spread(parameter.low, parameter.high, parameter.log, points)
         case IntParameter():

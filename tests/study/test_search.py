@@ -289,3 +289,16 @@ def test_a_warm_start_from_nowhere_is_an_error(tmp_path: Path) -> None:
     (problem,) = check_environment(study, tmp_path)
     assert problem.key == "search.warm_start"
     assert "there is no study 'nobody'" in problem.message
+
+
+def test_a_grid_begins_at_the_lowest_value_however_many_digits_it_has() -> None:
+    search = spec({"x": {"float": [0.1234567890123456, 1.0], "step": 0.25}}, sampler="grid")
+    values = [point["x"] for n in range(4) if (point := Grid(search).point(n)) is not None]
+    assert values[0] == 0.1234567890123456
+    assert all(fitting(search.space["x"], value) is not None for value in values)
+
+
+def test_half_a_character_is_no_value() -> None:
+    search = SearchSpec.model_validate({"experiments": [{"name": "a", "params": {"x": "y"}}]})
+    with pytest.raises(UsageError, match="x cannot be"):
+        pinned_parameters(search, {"x": "\udcff"})
