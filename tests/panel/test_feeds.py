@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from textual.message import Message
 
 from htr_tui.files import LineAppender, dump_line, write_json
@@ -13,6 +15,7 @@ from htr_tui.journal.paths import StudyPaths
 from htr_tui.panel.feeds.files import FilesFeed
 from htr_tui.panel.feeds.machine import MachineFeed
 from htr_tui.panel.feeds.series import LIMIT, ThinnedSeries
+from htr_tui.panel.feeds.study import StudyFollower
 from htr_tui.panel.feeds.thread import FeedThread
 from htr_tui.panel.messages import FeedFailed, StoreChanged
 from htr_tui.panel.store import Store
@@ -204,3 +207,25 @@ def test_a_long_series_keeps_its_peaks_in_bounded_memory() -> None:
     assert max(row[1] for row in rows) == 1000.0
     assert rows[0][0] == 0.0
     assert rows[-1][0] >= 50_000 - series.stride
+
+
+def test_a_study_that_ends_while_it_is_read_was_never_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = build_study(tmp_path / "runs", "study", trials=4, running=1, supervisor="alive")
+    follower = StudyFollower(paths)
+    while not follower.view.is_loaded:
+        follower.refresh(time.time())
+    assert follower.view.state == "running"
+    read = follower._journal.refresh
+
+    def ends_just_then(limit: int) -> bool:
+        news = read(limit)
+        paths.supervisor.unlink(missing_ok=True)
+        return news
+
+    monkeypatch.setattr(follower._journal, "refresh", ends_just_then)
+    follower.refresh(time.time())
+    assert follower.view.state == "running"
+    follower.refresh(time.time())
+    assert follower.view.state == "interrupted"

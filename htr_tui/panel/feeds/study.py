@@ -61,10 +61,13 @@ class StudyFollower:
 
     def refresh(self, now: float) -> bool:
         """Read the next slice; True if the view or a trial changed."""
+        # Before the journal, whose last word is written while its writer still lives; again where one has just begun.
+        presence = read_presence(self.paths.supervisor, now)
         has_news = self._journal.refresh(SLICE_BYTES)
+        if has_news and (presence is None or not presence.alive):
+            presence = read_presence(self.paths.supervisor, now)
         self._take_trials()
         has_tracking = self._tracking.refresh()
-        presence = read_presence(self.paths.supervisor, now)
         supervisor = view_supervisor(presence)
         state = study_state(self._fold, presence is not None and presence.alive)
         is_loaded = self.view.is_loaded or not has_news

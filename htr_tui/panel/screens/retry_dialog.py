@@ -43,7 +43,8 @@ class RetryDialog(Dialog[RetryChoice | None]):
             f"Run trial {trial} again", reason, "enter run again   tab edit overrides   esc cancel", is_ascii=is_ascii
         )
         usable = [fix for fix in fixes if fix.applicable]
-        if all(fix.set or fix.env or fix.command for fix in usable):  # a fix that changes nothing is the same choice already
+        # A fix that changes nothing is this choice already.
+        if all(fix.set or fix.env or fix.command for fix in usable):
             usable.append(Fix(NO_FIX, "without a fix", effect="the same parameters again"))
         self.fixes = tuple(usable)
         """What can be chosen, in the order of the list."""
