@@ -19,6 +19,9 @@ from htr_tui.supervisor.prepare import checkpointed_attempt, trainer_environment
 from htr_tui.supervisor.recover import claimed_start
 from htr_tui.tracking.state import run_id_of
 
+KEEP_S = 60.0
+"""How long a study keeps its devices from lower priorities while its next trial waits for something else."""
+
 
 class Starter:
     """Starts what may start; says in the journal what the next start waits for."""
@@ -42,6 +45,7 @@ class Starter:
         self._files = LaunchFiles(ledger.paths)
         self._pace = StartPace(ledger)
         self._is_exhausted = False
+        self._hindered_since: float | None = None
         self._looked_at: set[tuple[int, int]] = set()
         """Places of attempts that are known not to be claimed by anybody."""
 
@@ -72,6 +76,15 @@ class Starter:
         """Tell what the next start waits for, when that changed."""
         if reason != self._ledger.fold.waiting:
             self._ledger.record("study_waiting", reason=reason)
+
+    def _hindered(self, reason: str | None) -> None:
+        """What the next start waits for is no device: after a while the study's devices are kept from nobody else."""
+        now = self._ledger.clock.monotonic()
+        if self._hindered_since is None:
+            self._hindered_since = now
+        if now - self._hindered_since >= KEEP_S:
+            self._admission.rest()
+        self._wait(reason)
 
     # -- which -----------------------------------------------------------------------------------------------------
 
@@ -105,11 +118,12 @@ class Starter:
                 break
             if trial is None:
                 if not self._ask():
-                    return self._wait(self._memory.trouble)
+                    return self._hindered(self._memory.trouble)
                 continue
             reason = ready_reason(self._spec, self._paths, trial.number) or self._pace.reason(trial)
             if reason is not None:
-                return self._wait(reason)
+                return self._hindered(reason)
+            self._hindered_since = None
             overrides, _ = decide.overrides_in_force(trial, trial.request or AttemptRequest())
             place = self._admission.place(trial, overrides, fold, running)
             if isinstance(place, Waiting):

@@ -20,6 +20,7 @@ from htr_tui.journal.fold import StudyFold
 from htr_tui.journal.paths import AttemptPaths
 from htr_tui.supervisor import loop, memory
 from htr_tui.supervisor.loop import Supervisor
+from htr_tui.supervisor.starter import KEEP_S
 from tests.fakes.attempts_world import FakeExecutor, Fate
 from tests.fakes.search_memory import MemoryStore, Remembered
 from tests.supervisor.test_killed_anywhere import Play, Steps, make_play
@@ -174,6 +175,20 @@ def test_what_a_start_waits_for_is_told_when_it_is_the_search(start: Start, monk
     assert "the database is locked" in (stage.fold.waiting or "")
     monkeypatch.setattr(MemoryStore, "ask", ask)
     assert stage.ticks() == "finished"
+
+
+def test_a_study_that_waits_for_its_search_keeps_no_device_for_long(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = start()
+    rests: list[float] = []
+    now = [100.0]
+    monkeypatch.setattr(stage.supervisor.ledger.clock, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stage.supervisor._admission, "rest", lambda: rests.append(now[0]))
+    monkeypatch.setattr(MemoryStore, "ask", failing(StorageError("the database is locked")))
+    for now[0] in (100.0, 100.0 + KEEP_S / 2, 101.0 + KEEP_S):
+        stage.supervisor._guarded_tick()
+    assert rests == [101.0 + KEEP_S]
 
 
 @pytest.mark.parametrize(
