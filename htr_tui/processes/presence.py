@@ -134,6 +134,7 @@ class PresenceLock:
     def abandon(self) -> None:
         """Let go of the lock and say nothing: the folder is another study's by now, or nobody's."""
         if self._fd is not None:
+            self._close()
             os.close(self._fd)
             self._fd = None
 
@@ -148,15 +149,20 @@ class PresenceLock:
 def _lock_folder(folder: Path) -> int | None:
     """A lock on a folder; None where the file system has none of that kind (NFS), BusyError where another has it."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(fd)
-        raise _busy(None) from error
-    except OSError:
-        os.close(fd)
-        return None
-    return fd
+    deadline = time.monotonic() + VANISH_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < deadline:  # a killed one lets go of its locks one after the other
+                time.sleep(0.02)
+                continue
+            os.close(fd)
+            raise _busy(None) from error
+        except OSError:
+            os.close(fd)
+            return None
+        return fd
 
 
 def _busy(presence: Presence | None) -> BusyError:

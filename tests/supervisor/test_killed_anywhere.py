@@ -186,7 +186,7 @@ def bury(supervisor: Supervisor) -> None:
     supervisor._admission.close()
     supervisor.ledger.close()
     signal.set_wakeup_fd(-1)
-    for descriptor in (*supervisor._wake, supervisor._presence._fd):
+    for descriptor in (*supervisor._wake, supervisor._presence._fd, supervisor._presence._folder_fd):
         if descriptor is not None and descriptor >= 0:
             os.close(descriptor)
 
