@@ -2,8 +2,8 @@
 
     python -m benchmarks.screenshots [--work FOLDER] [--out screenshots] [--restorer RUN --lines PACK ...]
 
-With a run of configs/gan/real-lines.yaml and packs of real lines also a contact sheet of real lines. Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), and has a third one
-running while the pictures are taken. Studies that are finished in the work folder are used again.
+With a run of configs/gan/real-lines.yaml and packs of real lines also a contact sheet of real lines. Runs the demo study, a study whose first attempts run out of memory (injected at batch 8, epoch 2), one whose attempts all do,
+so that it pauses by itself, and has a fourth one running while the pictures are taken. Studies that are finished in the work folder are used again.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ SIZE = (120, 36)
 Steps = Callable[[Pilot[None]], Awaitable[None]]
 
 
-def cli(base: Path, *arguments: str) -> None:
+def cli(base: Path, *arguments: str, expect: int = 0) -> None:
     """Run htr-tui and show what it prints."""
-    subprocess.run([sys.executable, "-m", "htr_tui", "--dir", str(base), *arguments], check=True)
+    status = subprocess.run([sys.executable, "-m", "htr_tui", "--dir", str(base), *arguments], check=False).returncode
+    if status != expect:
+        raise SystemExit(f"htr-tui {' '.join(arguments)} ended with status {status}")
 
 
-def study_file(base: Path, name: str, trials: int, **trainer_env: str) -> Path:
+def study_file(base: Path, name: str, trials: int, *, retries: bool = True, **trainer_env: str) -> Path:
     """A variation of the demo study."""
     study = yaml.safe_load((base / "configs/studies/demo.yaml").read_text())
     study["study"] = name
@@ -44,16 +46,18 @@ def study_file(base: Path, name: str, trials: int, **trainer_env: str) -> Path:
     study["tracking"]["experiment"] = name
     if trainer_env:
         study["trainer"]["env"] = trainer_env
+    if not retries:
+        study.pop("retries", None)
     file = base / f"{name}.yaml"
     file.write_text(yaml.safe_dump(study, sort_keys=False))
     return file
 
 
-def is_finished(base: Path, name: str) -> bool:
-    """Whether the work folder has that study already."""
+def is_done(base: Path, name: str) -> bool:
+    """Whether the work folder has that study already: finished, or paused by itself."""
     reader = JournalReader(StudyPaths(base / "runs" / name).journal)
     reader.refresh()
-    return reader.fold.ended_reason == "finished"
+    return reader.fold.ended_reason == "finished" or reader.fold.paused is not None
 
 
 def wait_for_epoch(base: Path, name: str, epoch: int, trial: int, deadline_s: float = 900) -> None:
@@ -111,6 +115,8 @@ async def take_all(base: Path, out: Path) -> None:
         study = "out-of-memory" if name in ("finding", "config") else "demo"
         to_attempt = ["left_square_bracket"] if name == "finding" else []
         await picture(base, study, name, out, keys("end", "enter", *["tab"] * tab, *to_attempt))
+    await picture(base, "hopeless", "paused", out, keys())
+    await picture(base, "hopeless", "diagnosis", out, keys("D"))
     await picture(base, "demo", "help", out, keys("question_mark"))
     await picture(base, None, "launch", out, keys("l"))
     await picture(base, "demo", "palette", out, keys("ctrl+p"))
@@ -147,12 +153,15 @@ def main() -> None:
     base.mkdir(parents=True, exist_ok=True)
     args.out.mkdir(exist_ok=True)
     lay_out_configs(base)
-    if not is_finished(base, "demo"):
+    if not is_done(base, "demo"):
         cli(base, "demo", "--headless")
-    if not is_finished(base, "out-of-memory"):
+    if not is_done(base, "out-of-memory"):
         cli(
             base, "run", str(study_file(base, "out-of-memory", 2, HTR_GAN_INJECT="oom:batch>=8@epoch2")), "--foreground"
         )
+    if not is_done(base, "hopeless"):
+        file = study_file(base, "hopeless", 6, retries=False, HTR_GAN_INJECT="oom:batch>=1@epoch1")
+        cli(base, "run", str(file), "--foreground", expect=1)
     contact_sheet(best_run(base, "demo"), args.out / "synthetic-lines.png")
     if args.restorer:
         for pack in args.lines:
