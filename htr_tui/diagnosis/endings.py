@@ -75,7 +75,7 @@ def nothing_complete(cases: Cases) -> Iterator[Diagnosis]:
         "warning" if cases.is_supervised and len(cases.ended) < 10 else "error",
         f"none of {words.count(len(cases.trials), 'trial')} is complete",
         f"{', '.join(parts).capitalize()}. There is no result, the sampler has learned nothing it can use, and "
-        f"{words.duration(spent)} of training are spent.",
+        f"it took {words.duration(spent)} of training.",
         tuple(t.number for t in cases.ended),
         "do not start it again as it is: first let one trial run to its end without a pruner and see that its objective "
         "arrives, then put the pruner back",
