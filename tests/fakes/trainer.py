@@ -283,19 +283,22 @@ class Trainer:
         read_end, write_end = os.pipe()
         child = os.fork()
         if child == 0:
+            os.close(write_end)
             linger()
         middle = os.fork()
         if middle == 0:
             os.setsid()
             orphan = os.fork()
             if orphan == 0:
+                os.close(write_end)
                 linger()
             os.write(write_end, str(orphan).encode())
             os._exit(0)
-        os.waitpid(middle, 0)
-        pids = {"child": child, "orphan": int(os.read(read_end, 20))}
-        os.close(read_end)
         os.close(write_end)
+        os.waitpid(middle, 0)
+        told = os.read(read_end, 20)  # nothing, where somebody killed the one between
+        pids = {"child": child} | ({"orphan": int(told)} if told else {})
+        os.close(read_end)
         write_whole(self.folder / "grandchildren.json", json.dumps(pids).encode())
 
 
