@@ -61,6 +61,13 @@ def zombies(cases: Cases) -> Iterator[Diagnosis]:
         )  # fmt: skip
 
 
+_PRUNED_REMEDY = (
+    "do not start it again as it is: first let one trial run to its end without a pruner and see that its objective "
+    "arrives, then put the pruner back"
+)
+_FAILED_REMEDY = "do not start it again as it is: mend what made the trials fail, and let one run to its end first"
+
+
 def nothing_complete(cases: Cases) -> Iterator[Diagnosis]:
     """The whole study without one result."""
     if cases.complete or len(cases.ended) < FEW_ENDED:
@@ -77,8 +84,7 @@ def nothing_complete(cases: Cases) -> Iterator[Diagnosis]:
         f"{', '.join(parts).capitalize()}. There is no result, the sampler has learned nothing it can use, and "
         f"it took {words.duration(spent)} of training.",
         tuple(t.number for t in cases.ended),
-        "do not start it again as it is: first let one trial run to its end without a pruner and see that its objective "
-        "arrives, then put the pruner back",
+        _PRUNED_REMEDY if counts["pruned"] else _FAILED_REMEDY,
     )
 
 

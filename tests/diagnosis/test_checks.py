@@ -98,6 +98,11 @@ def test_nothing_complete_waits_for_a_few() -> None:
     assert found(Made().trials(3, "failed"))["nothing_complete"].severity == "error"
 
 
+def test_a_pruner_is_named_only_where_one_has_pruned() -> None:
+    assert "pruner" not in found(Made().trials(3, "failed"))["nothing_complete"].remedy
+    assert "pruner" in found(Made().trials(3, "pruned"))["nothing_complete"].remedy
+
+
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
 def test_complete_without_a_value(value: float | None) -> None:
     assert found(Made().trials(2, value=value))["no_value"].severity == "error"
