@@ -149,6 +149,10 @@ def _remedy(error: BaseException, text: str) -> str:
         return "install the database's driver, as pip install 'psycopg[binary]' for postgresql+psycopg"
     if "not a database" in text or "malformed" in text:
         return "the file is damaged; move it away, and it is rebuilt from the journal"
+    if "disk I/O" in text:
+        return (
+            "the disk fails, or the file was damaged: if that stays, move it away, and it is rebuilt from the journal"
+        )
     if isinstance(error, KeyError | AssertionError):
         return "the study or a trial was deleted there; it is rebuilt from the journal"
     if "readonly" in text or "unable to open" in text or isinstance(error, PermissionError):

@@ -31,13 +31,15 @@ _SAY_WHY = "import sys; sys.stderr.write(sys.argv[1] + chr(10)); sys.exit(2)"
 
 
 def checkpointed_attempt(paths: StudyPaths, trial: TrialRecord) -> int | None:
-    """The newest attempt of the trial that left a checkpoint."""
+    """The newest attempt of the trial that left a checkpoint.
+
+    Not one whose folder was removed and made again by what still ran in it: the metrics of its epochs are gone, so a
+    trial that went on from there would be judged without them.
+    """
     for attempt in reversed(trial.attempts):
+        files = paths.attempt(trial.number, attempt.number)
         try:
-            if any(
-                not entry.name.startswith(".")
-                for entry in paths.attempt(trial.number, attempt.number).checkpoints.iterdir()
-            ):
+            if files.command.exists() and any(not entry.name.startswith(".") for entry in files.checkpoints.iterdir()):
                 return attempt.number
         except OSError:
             continue

@@ -232,9 +232,15 @@ def replace_database(stage: Stage, chance: Random) -> str | None:
     if not stage.database.exists():
         return None
     is_garbage = chance.random() < 0.5
+    replacement = stage.database.with_name(".optuna.db.chaos")
+    try:
+        replacement.write_bytes(b"not a database at all" * 100 if is_garbage else b"")
+    except OSError:  # a full disk
+        replacement.unlink(missing_ok=True)
+        return None
     for suffix in ("-wal", "-shm"):
         stage.database.with_name(stage.database.name + suffix).unlink(missing_ok=True)
-    _replace(stage.database, b"not a database at all" * 100 if is_garbage else b"")
+    replacement.replace(stage.database)
     if is_garbage:
         stage.do_later(
             chance.uniform(0.3, 2.0), "garbage database removed", lambda: stage.database.unlink(missing_ok=True)

@@ -13,12 +13,12 @@ import yaml
 from htr_tui.errors import StorageError
 from htr_tui.files import read_json
 from htr_tui.journal.paths import StudyPaths
-from htr_tui.journal.records import Origin, TrialRecord
+from htr_tui.journal.records import AttemptRecord, Origin, TrialRecord
 from htr_tui.study.loading import load_study_text
 from htr_tui.study.spec import StudySpec
 from htr_tui.supervisor.folder import create_study_folder
 from htr_tui.supervisor.launch_files import LaunchFiles
-from htr_tui.supervisor.prepare import write_attempt
+from htr_tui.supervisor.prepare import checkpointed_attempt, write_attempt
 
 PARAMS = {"lr": 1e-05, "layers": [64, 32], "name": "no", "amp": True}
 
@@ -45,6 +45,18 @@ def written(
     command = read_json(paths.attempt(0, 1).command)
     assert command is not None
     return command
+
+
+def test_nothing_goes_on_from_a_folder_that_was_removed_and_made_again(tmp_path: Path) -> None:
+    paths, spec = launch(tmp_path, {"command": ["train"]})
+    trial = TrialRecord(0, "queued", PARAMS, attempts=(AttemptRecord(1, "failed"), AttemptRecord(2, "lost")))
+    for number in (1, 2):
+        write_attempt(spec, paths, tmp_path, trial, number, overrides={}, env={}, resume_from=None)
+        paths.attempt(0, number).checkpoints.mkdir()
+        (paths.attempt(0, number).checkpoints / "epoch-1").touch()
+    assert checkpointed_attempt(paths, trial) == 2
+    paths.attempt(0, 2).command.unlink()
+    assert checkpointed_attempt(paths, trial) == 1
 
 
 def test_parameter_files_read_the_same_everywhere(tmp_path: Path) -> None:
