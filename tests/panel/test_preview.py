@@ -16,7 +16,7 @@ PREVIEW = {
     "params": {"lr": 0.01},
     "argv": ["python", "train.py", "--out", "/tmp/a folder", "--lr=0.01"],
     "env": {"LR": "0.01", "MLFLOW_TRACKING_TOKEN": "hunter2"},
-    "cwd": "/work/here",
+    "cwd": "/srv/here",
     "config": {"path": "/tmp/config.yaml", "text": "train:\n  lr: 0.01\n"},
 }
 
