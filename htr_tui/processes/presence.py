@@ -94,7 +94,7 @@ class PresenceLock:
             if (other := self._other_supervisor()) is not None:
                 raise _busy(other)
         except BusyError:
-            self._close()
+            self._unlock_folder()
             os.close(fd)
             raise
         self._fd = fd
@@ -122,11 +122,11 @@ class PresenceLock:
         """Say that the supervisor ended on purpose, and let go of the lock."""
         if self._fd is not None:
             self._write(ended=True)
-            self._close()
+            self._unlock_folder()
             os.close(self._fd)
             self._fd = None
 
-    def _close(self) -> None:
+    def _unlock_folder(self) -> None:
         if self._folder_fd is not None:
             os.close(self._folder_fd)
             self._folder_fd = None
@@ -134,7 +134,7 @@ class PresenceLock:
     def abandon(self) -> None:
         """Let go of the lock and say nothing: the folder is another study's by now, or nobody's."""
         if self._fd is not None:
-            self._close()
+            self._unlock_folder()
             os.close(self._fd)
             self._fd = None
 

@@ -107,7 +107,8 @@ def _calm_down(stage: Stage) -> None:
     stage.do_due(everything=True)
     stage.deaths_left = 0
     stage.tell("calm")
-    _continue(stage)
+    if stage.done["send_pause"]:
+        _continue(stage)
     _wait(stage, stage.is_finished, "the study to finish")
     if left := [trial.number for trial in stage.fold().in_state("stopped")]:
         raise RuntimeError(f"the study says that it is finished, and trials {left} are stopped")
@@ -127,7 +128,7 @@ def _calm_down(stage: Stage) -> None:
 
 
 def _continue(stage: Stage) -> None:
-    """A full disk refuses a command, and a person would send it again."""
+    """A full disk refuses a command, and a removed folder or a cut journal forgets it: a person would send it again."""
     send_command(stage.paths, "continue")
     stage.tell("command continue")
 

@@ -298,7 +298,7 @@ def remove_lock(stage: Stage, chance: Random) -> str | None:
 
 def send_pause(stage: Stage, chance: Random) -> str | None:
     """And go on after a while."""
-    stage.do_later(chance.uniform(0.3, 2.0), "command continue", lambda: _told(stage, "continue"))
+    stage.do_later(chance.uniform(0.3, 2.0), "command continue", lambda: _continue(stage))
     return _command(stage, "pause")
 
 
@@ -321,8 +321,8 @@ def _command(stage: Stage, name: str, **fields: bool) -> str | None:
     return f"command {name} {fields or ''}"
 
 
-def _told(stage: Stage, name: str) -> None:
-    _command(stage, name)
+def _continue(stage: Stage) -> None:
+    _command(stage, "continue")
 
 
 def reboot(stage: Stage, chance: Random) -> str | None:

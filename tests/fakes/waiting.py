@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], deadline_s: float = 60, what: str = "") -> T:
+def wait_for(condition: Callable[[], T | None], deadline_s: float = 30, what: str = "") -> T:
     """The first true result of `condition`; AssertionError with `what` when the deadline passes without one."""
     end = time.monotonic() + deadline_s
     while True:

@@ -48,7 +48,7 @@ class Driver:
     pilot: Pilot[None]
     commands: FakeCommands
 
-    async def wait(self, condition: Callable[[], Any], what: str = "", deadline_s: float = 60) -> None:
+    async def wait(self, condition: Callable[[], Any], what: str = "", deadline_s: float = 20) -> None:
         """Until the condition holds; AssertionError after the deadline."""
         deadline = time.monotonic() + deadline_s
         while True:
